@@ -1,0 +1,56 @@
+import { randomBytes } from "node:crypto";
+
+let offsetMs = 0;
+
+/** The current time in milliseconds since 1970; the only reader of the system clock. */
+export function nowMs(): number {
+  return Date.now() + offsetMs;
+}
+
+/** The current time as an ISO 8601 string in UTC, to the second. */
+export function nowIso(): string {
+  return isoSeconds(nowMs());
+}
+
+/** An instant in milliseconds as ISO 8601 in UTC, to the second. */
+export function isoSeconds(ms: number): string {
+  return new Date(Math.floor(ms / 1000) * 1000).toISOString().replace(".000Z", "Z");
+}
+
+/** Milliseconds of a monotonic clock, for measuring; its zero means nothing. */
+export function tickMs(): number {
+  return performance.now();
+}
+
+/** Moves the clock by a number of milliseconds; tests turn time with it and must turn it back. */
+export function shiftClock(ms: number): void {
+  offsetMs += ms;
+}
+
+/** A new identifier that sorts by creation time: UUID version 7 (RFC 9562 section 5.7). */
+export function newId(): string {
+  const bytes = randomBytes(16);
+  bytes.writeUIntBE(nowMs(), 0, 6);
+  bytes[6] = (bytes[6]! & 0x0f) | 0x70;
+  bytes[8] = (bytes[8]! & 0x3f) | 0x80;
+  const hex = bytes.toString("hex");
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}
+
+/** A secret of `byteCount` random bytes in base64url. */
+export function newSecret(byteCount = 32): string {
+  return randomBytes(byteCount).toString("base64url");
+}
+
+/** Waits, or ends early when the signal fires. */
+export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(done, ms);
+    function done(): void {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", done);
+      resolve();
+    }
+    signal?.addEventListener("abort", done);
+  });
+}

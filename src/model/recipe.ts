@@ -1,0 +1,75 @@
+import { z } from "zod";
+
+const absolutePath = z
+  .string()
+  .regex(/^\/(?!.*(?:^|\/)\.\.?(?:\/|$))[^\0]*$/, "must be an absolute path without . or .. parts");
+const mode = z.string().regex(/^[0-7]{3,4}$/, "must be an octal mode such as 0644");
+const owner = z.string().regex(/^(?:\d+:\d+|[a-z_][a-z0-9_-]*)$/, "must be uid:gid or the name of a user");
+const accountName = z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/);
+const packageName = z.string().regex(/^[a-z0-9][a-z0-9.+-]+$/, "must be a Debian package name");
+
+/** `debian:12`, `ubuntu:24.04` … */
+export const distributionForm = /^(debian|ubuntu):([a-z0-9.]+)$/;
+const distribution = z.string().regex(distributionForm, "must be such as debian:12 or ubuntu:24.04");
+
+/** Ready-made repairs that an image without configured packages needs. */
+export const fixups = ["passwd", "certificates", "ld-cache", "nsswitch", "os-release", "alternatives"] as const;
+
+/** An `image.yaml`. */
+export const recipeSchema = z.strictObject({
+  name: z.string().regex(/^[a-z0-9]+(?:[._/-][a-z0-9]+)*$/, "must be a repository name"),
+  title: z.string().min(1),
+  description: z.string().optional(),
+  /** One distribution, or several in order of preference: the first that the machine's sources offer is taken. */
+  distribution: z.union([distribution, z.array(distribution).min(1)]),
+  architecture: z.enum(["amd64", "arm64"]).default("amd64"),
+  /** `full` installs and configures with dpkg; `runtime` only unpacks, for short closed lists. */
+  flavour: z.enum(["full", "runtime"]).default("full"),
+  tags: z.array(z.string()).default(["latest"]),
+  packages: z.array(packageName).min(1),
+  /** Packages that are taken where the distribution has them and left out where not. */
+  optionalPackages: z.array(packageName).default([]),
+  users: z
+    .array(
+      z.strictObject({
+        name: accountName,
+        uid: z.int().min(1).max(60_000),
+        gid: z.int().min(1).max(60_000).optional(),
+        shell: absolutePath.default("/bin/bash"),
+        home: absolutePath.optional(),
+        groups: z.array(accountName).default([]),
+      }),
+    )
+    .default([]),
+  directories: z.array(z.strictObject({ path: absolutePath, mode: mode.default("0755"), owner: owner.default("0:0") })).default([]),
+  files: z
+    .array(
+      z.strictObject({
+        path: absolutePath,
+        /** A file beside image.yaml. */
+        source: z.string().optional(),
+        content: z.string().optional(),
+        mode: mode.default("0644"),
+        owner: owner.default("0:0"),
+      }).refine((file) => (file.source === undefined) !== (file.content === undefined), "needs either source or content"),
+    )
+    .default([]),
+  environment: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string()).default({}),
+  labels: z.record(z.string(), z.string()).default({}),
+  workdir: absolutePath.optional(),
+  user: z.string().optional(),
+  entrypoint: z.array(z.string()).optional(),
+  command: z.array(z.string()).optional(),
+  ports: z.array(z.string().regex(/^\d{1,5}\/(?:tcp|udp)$/, "must be such as 22/tcp")).default([]),
+  /** Repairs of a `runtime` image. */
+  fixups: z.array(z.enum(fixups)).default([...fixups]),
+  layers: z
+    .strictObject({
+      /** Layers for packages; one more holds what configuring made. */
+      budget: z.int().min(1).max(100).default(40),
+      compression: z.enum(["zstd", "gzip"]).default("zstd"),
+    })
+    .default({ budget: 40, compression: "zstd" }),
+});
+
+export type Recipe = z.infer<typeof recipeSchema>;
