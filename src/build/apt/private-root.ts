@@ -1,0 +1,125 @@
+import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { plainEnvironment, run } from "../../base/child.ts";
+import { Failure } from "../../base/errors.ts";
+import { sha256Hex } from "../../base/hash.ts";
+import { canonicalJson } from "../../base/json.ts";
+import type { Distribution } from "../../model/package.ts";
+import type { AptSource } from "./sources.ts";
+
+/** An apt that knows only our sources and an empty system; nothing of the machine's own apt is read or changed. */
+export interface PrivateRoot {
+  readonly folder: string;
+  /** Key ring file of each source, in order. */
+  readonly keyRings: readonly string[];
+  readonly sources: readonly AptSource[];
+  apt(program: "apt-get" | "apt-cache", args: readonly string[], options?: { readonly signal?: AbortSignal }): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }>;
+}
+
+interface RootOptions {
+  /** Folder under which the roots live; lists are kept there between runs. */
+  readonly cacheFolder: string;
+  readonly distribution: Distribution;
+  readonly architecture: string;
+  readonly sources: readonly AptSource[];
+}
+
+/** Lays out a private root, or opens it again: its name is the hash of what it is made from. */
+export async function openPrivateRoot({ cacheFolder, distribution, architecture, sources }: RootOptions): Promise<PrivateRoot> {
+  const identity = sha256Hex(canonicalJson({ sources, architecture })).slice(0, 16);
+  const folder = join(cacheFolder, `${distribution.id}-${distribution.codename}-${architecture}-${identity}`);
+  for (const part of ["etc/preferences.d", "etc/keys", "state/lists/partial", "cache/archives/partial"]) await mkdir(join(folder, part), { recursive: true });
+  const keyRings: string[] = [];
+  for (const [at, source] of sources.entries()) keyRings.push(await keyRingOf(source, join(folder, "etc/keys", `${at}.asc`), distribution));
+  await writeFile(join(folder, "status"), "");
+  await writeFile(join(folder, "etc/sources.list"), "");
+  await rm(join(folder, "etc/sources.list.d"), { recursive: true, force: true });
+  await mkdir(join(folder, "etc/sources.list.d"));
+  await writeFile(join(folder, "etc/sources.list.d/archive.sources"), sources.map((source, at) => sourceParagraph(source, keyRings[at]!)).join("\n"));
+  const configuration = join(folder, "apt.conf");
+  await writeFile(configuration, aptConfiguration(folder, architecture));
+  return {
+    folder,
+    keyRings,
+    sources,
+    apt: (program, args, options) => run(program, args, { ...options, env: { ...plainEnvironment, APT_CONFIG: configuration, HOME: folder } }),
+  };
+}
+
+async function keyRingOf(source: AptSource, inlinePath: string, distribution: Distribution): Promise<string> {
+  if (source.signedBy.includes("BEGIN PGP")) {
+    await writeFile(inlinePath, source.signedBy);
+    return inlinePath;
+  }
+  if (source.signedBy.startsWith("/")) return source.signedBy.split(",")[0]!;
+  const shared = `${distribution.id}-archive-keyring`;
+  const names = await readdir("/usr/share/keyrings").catch(() => []);
+  const name = names.find((candidate) => candidate === `${shared}.gpg` || candidate === `${shared}.pgp`);
+  if (name === undefined)
+    throw new Failure("index_untrusted", `Cannot verify the suite "${source.suite}": no key ring is named for it`, {
+      hint: `Install the package ${shared}, or set signedBy in upstreams.apt`,
+    });
+  return join("/usr/share/keyrings", name);
+}
+
+function sourceParagraph({ uri, suite, components }: AptSource, keyRing: string): string {
+  return `Types: deb\nURIs: ${uri}\nSuites: ${suite}\nComponents: ${components.join(" ")}\nSigned-By: ${keyRing}\n`;
+}
+
+/** Source: apt.conf(5). The sandbox user is switched off because it could not read a folder of ours. */
+function aptConfiguration(folder: string, architecture: string): string {
+  return `Dir "/";
+Dir::Etc "${folder}/etc/";
+Dir::Etc::main "/dev/null";
+Dir::Etc::parts "/dev/null";
+Dir::Etc::trusted "/dev/null";
+Dir::Etc::trustedparts "/dev/null";
+Dir::State "${folder}/state/";
+Dir::State::status "${folder}/status";
+Dir::Cache "${folder}/cache/";
+Dir::Log "${folder}";
+APT::Architecture "${architecture}";
+APT::Architectures { "${architecture}"; };
+APT::Sandbox::User "root";
+APT::Install-Recommends "false";
+APT::Install-Suggests "false";
+APT::Get::Always-Include-Phased-Updates "true";
+APT::Update::Error-Mode "any";
+Acquire::Languages "none";
+Acquire::GzipIndexes "false";
+Acquire::ForceHash "SHA256";
+Acquire::AllowInsecureRepositories "false";
+Acquire::AllowDowngradeToInsecureRepositories "false";
+Acquire::AllowWeakRepositories "false";
+Acquire::Retries "2";
+Acquire::http::Timeout "30";
+Acquire::https::Timeout "30";
+`;
+}
+
+/**
+ * Brings the signed lists up to date.
+ *
+ * @throws Failure `index_untrusted` on a missing, wrong or expired signature or a hash that differs,
+ *   `upstream_unreachable` where the archive does not answer
+ */
+export async function updateLists(root: PrivateRoot, signal?: AbortSignal): Promise<void> {
+  const { code, stdout, stderr } = await root.apt("apt-get", ["update"], signal === undefined ? {} : { signal });
+  const output = `${stdout}\n${stderr}`;
+  const complaint = output.split("\n").filter((line) => /^(?:E|W|Err)/.test(line));
+  if (code === 0 && !complaint.some((line) => line.startsWith("E"))) return;
+  const text = complaint.join("\n");
+  if (/NO_PUBKEY|not signed|BADSIG|EXPKEYSIG|REVKEYSIG|invalid signature|couldn't be verified|Hash Sum|unexpected size|expired|not valid (?:yet|until)|GPG error|weak|Clearsigned|Sub-process|malformed|Bad header data/i.test(text))
+    throw new Failure("index_untrusted", `Cannot trust the package index: ${firstLine(complaint)}`, {
+      hint: "Nothing was taken from it. Check the clock, the key ring and the mirror, then try again",
+      details: { output: text },
+    });
+  throw new Failure("upstream_unreachable", `Cannot fetch the package index: ${firstLine(complaint)}`, {
+    hint: "Check the network, or build from what is already locked and fetched with --locked",
+    details: { output: text },
+  });
+}
+
+function firstLine(lines: readonly string[]): string {
+  return (lines.find((line) => line.startsWith("E")) ?? lines[0] ?? "apt-get update failed").replace(/^(?:E|W|Err):?\d*\s*/, "");
+}

@@ -1,0 +1,54 @@
+import { createInterface } from "node:readline";
+import { rename } from "node:fs/promises";
+import { run } from "../../base/child.ts";
+import { toFailure } from "../../base/errors.ts";
+import { unpack } from "../trees/unpack.ts";
+import { install } from "./install.ts";
+import type { ChamberJob, ChamberMessage } from "./job.ts";
+
+/**
+ * The program inside the namespaces: reads one job, does it, tells how it goes.
+ *
+ * Its standard input is its lifeline: when the parent is gone it ends, and with it, as the first process of its
+ * pid namespace, everything that it started.
+ */
+async function main(): Promise<void> {
+  process.umask(0o022);
+  const lines = createInterface({ input: process.stdin });
+  const { promise: first, resolve } = Promise.withResolvers<string>();
+  lines.once("line", resolve);
+  lines.once("close", () => process.exit(1));
+  const job = JSON.parse(await first) as ChamberJob;
+  try {
+    await (job.kind === "unpack" ? unpackAll(job) : install(job, tell));
+    tell({ kind: "done" });
+  } catch (error) {
+    const failure = toFailure(error);
+    tell({ kind: "failed", code: failure.code, message: failure.message, details: { ...failure.details, stack: failure.stack }, ...(failure.hint === undefined ? {} : { hint: failure.hint }) });
+  }
+  process.stdout.end(() => process.exit(0));
+}
+
+/** Two archives at a time: xz runs beside us. Trees become visible only once their bytes are on disk. */
+async function unpackAll(job: Extract<ChamberJob, { kind: "unpack" }>): Promise<void> {
+  let done = 0;
+  for (const { name, debPath, folder } of job.archives) {
+    try {
+      await unpack(debPath, `${folder}.new`);
+    } catch (error) {
+      const failure = toFailure(error);
+      failure.message = failure.message.replace("the package:", `the package "${name}":`);
+      throw failure;
+    }
+    tell({ kind: "progress", done: ++done, total: job.archives.length, note: name });
+  }
+  const last = job.archives.at(-1);
+  if (last !== undefined) await run("sync", ["--file-system", `${last.folder}.new`]);
+  for (const { folder } of job.archives) await rename(`${folder}.new`, folder);
+}
+
+function tell(message: ChamberMessage): void {
+  process.stdout.write(`${JSON.stringify(message)}\n`);
+}
+
+await main();

@@ -1,0 +1,107 @@
+import { createReadStream } from "node:fs";
+import { sha256Hex } from "../../base/hash.ts";
+import { limits } from "../../base/limits.ts";
+import { readTar, type TarHeader } from "../../base/tar.ts";
+import type { BlobStore } from "../../store/blobs.ts";
+import type { Deviation } from "../chamber/farm.ts";
+import type { TreeEntry } from "../trees/tree.ts";
+import type { PackageTree } from "../trees/unpack-packages.ts";
+import { putLayer, type Compression, type Layer, type LayerEntry } from "./layer.ts";
+import { dropReason, normaliseContent } from "./normalise.ts";
+import { layerEntry, layerGroups } from "./package-layers.ts";
+
+interface ConfiguredLayerInput {
+  readonly trees: readonly PackageTree[];
+  readonly deviations: readonly Deviation[];
+  /** The overlay's upper folder as GNU tar wrote it. */
+  readonly upperTar: string;
+  readonly epochSeconds: number;
+  readonly compression: Compression;
+  readonly blobs: BlobStore;
+}
+
+/**
+ * Makes the last layer: all that configuring changed, and only that.
+ *
+ * What is equal to the packages' own layers is left out, times are clamped to the lock's, and what differs from
+ * build to build is dropped or made equal.
+ */
+export async function configuredLayer({ trees, deviations, upperTar, epochSeconds, compression, blobs }: ConfiguredLayerInput): Promise<Layer> {
+  const stacked = stackedTrees(trees);
+  const entries = new Map<string, LayerEntry>();
+  for (const deviation of deviations) addDeviation(entries, deviation, { trees, stacked });
+  for await (const { header, body } of readTar(createReadStream(upperTar, { highWaterMark: limits.chunkBytes }))) {
+    if (header.path === "" || dropReason(header.path) !== undefined) continue;
+    const chunks: Buffer[] = [];
+    for await (const chunk of body()) chunks.push(Buffer.from(chunk));
+    const content = normaliseContent(header.path, Buffer.concat(chunks), epochSeconds);
+    entries.delete(header.path);
+    for (const entry of upperEntries(header, content, epochSeconds)) if (!isUnchanged(entry, content, stacked)) entries.set(entry.header.path, entry);
+  }
+  return putLayer({ entries: [...entries.values()], compression, createdBy: "mintmark configure", blobs });
+}
+
+interface StackedEntry {
+  readonly entry: TreeEntry;
+  readonly package: string;
+}
+
+/** What the packages' layers show when they lie on each other. */
+function stackedTrees(trees: readonly PackageTree[]): Map<string, StackedEntry> {
+  const stacked = new Map<string, StackedEntry>();
+  for (const group of layerGroups(trees).values()) {
+    const layer = new Map<string, StackedEntry>();
+    for (const { locked, index } of group) for (const entry of index.entries) if (!layer.has(entry.path)) layer.set(entry.path, { entry, package: locked.name });
+    for (const [path, entry] of layer) stacked.set(path, entry);
+  }
+  return stacked;
+}
+
+interface Site {
+  readonly trees: readonly PackageTree[];
+  readonly stacked: ReadonlyMap<string, StackedEntry>;
+}
+
+function addDeviation(entries: Map<string, LayerEntry>, { path, from }: Deviation, { trees, stacked }: Site): void {
+  const present = stacked.get(path);
+  if (from === undefined) {
+    if (present !== undefined) entries.set(path, whiteout(path));
+    return;
+  }
+  if (present?.package === from.package && present.entry.path === from.path) return;
+  const tree = trees.find(({ locked }) => locked.name === from.package)!;
+  const entry = tree.index.entries.find((candidate) => candidate.path === from.path)!;
+  entries.set(path, layerEntry(tree.tree, { ...entry, ...(entry.kind === "folder" ? {} : {}) }));
+  if (path !== entry.path) {
+    const moved = entries.get(path)!;
+    entries.set(path, { ...moved, header: { ...moved.header, path } });
+  }
+}
+
+function whiteout(path: string): LayerEntry {
+  const slash = path.lastIndexOf("/") + 1;
+  return { header: plainHeader(`${path.slice(0, slash)}.wh.${path.slice(slash)}`, "file", 0) };
+}
+
+function plainHeader(path: string, kind: TarHeader["kind"], mode: number): TarHeader {
+  return { path, kind, mode, uid: 0, gid: 0, mtimeSeconds: 0, sizeBytes: 0, link: "", deviceMajor: 0, deviceMinor: 0, xattrs: {} };
+}
+
+/** An overlay marks what is gone by a 0:0 device and by an attribute; OCI by names. Source: OCI image spec, layer.md "Whiteouts". */
+function upperEntries(header: TarHeader, content: Buffer, epochSeconds: number): LayerEntry[] {
+  if (header.kind === "character" && header.deviceMajor === 0 && header.deviceMinor === 0) return [whiteout(header.path)];
+  const isOpaque = Object.entries(header.xattrs).some(([name, value]) => name.endsWith("overlay.opaque") && value.startsWith("y"));
+  const xattrs = Object.fromEntries(Object.entries(header.xattrs).filter(([name]) => !name.includes("overlay.") && name !== "security.selinux"));
+  const clean: TarHeader = { ...header, xattrs, sizeBytes: content.length, mtimeSeconds: Math.min(header.mtimeSeconds, epochSeconds) };
+  const entry: LayerEntry = { header: clean, content: () => (async function* () { yield content; })() };
+  return isOpaque ? [entry, { header: plainHeader(`${header.path}/.wh..wh..opq`, "file", 0) }] : [entry];
+}
+
+function isUnchanged({ header }: LayerEntry, content: Buffer, stacked: ReadonlyMap<string, StackedEntry>): boolean {
+  const present = stacked.get(header.path)?.entry;
+  if (present === undefined || present.uid !== header.uid || present.gid !== header.gid || Object.keys(header.xattrs).length > 0) return false;
+  if (header.kind === "symlink") return present.kind === "symlink" && present.link === header.link;
+  if (present.mode !== header.mode) return false;
+  if (header.kind === "folder") return present.kind === "folder";
+  return header.kind === "file" && present.kind === "file" && present.sizeBytes === content.length && present.sha256 === sha256Hex(content);
+}

@@ -1,0 +1,71 @@
+import { readFile, realpath, stat } from "node:fs/promises";
+import { join, sep } from "node:path";
+import { parse as parseYaml } from "yaml";
+import { z } from "zod";
+import { Failure, messageOf, systemCodeOf } from "../base/errors.ts";
+import { sha256Hex } from "../base/hash.ts";
+import { canonicalJson } from "../base/json.ts";
+import { limits } from "../base/limits.ts";
+import { recipeSchema, type Recipe } from "../model/recipe.ts";
+
+/** A recipe as read from its folder, with the bytes of every file that it names. */
+export interface LoadedRecipe {
+  readonly folder: string;
+  readonly recipe: Recipe;
+  /** Content of each of `recipe.files`, in order. */
+  readonly contents: readonly Buffer[];
+  /** SHA-256 in hex over the recipe and the contents: what a lock was made from. */
+  readonly sha256: string;
+}
+
+/**
+ * Reads `image.yaml` of a folder and the files that it names.
+ *
+ * @throws Failure `not_found`, or `recipe_invalid` with each fault and its place
+ */
+export async function loadRecipe(folder: string): Promise<LoadedRecipe> {
+  const path = join(folder, "image.yaml");
+  const recipe = parseRecipe(await readLimited(path, limits.recipeBytes), path);
+  const contents: Buffer[] = [];
+  for (const file of recipe.files) contents.push(file.source === undefined ? Buffer.from(file.content ?? "") : await readBeside(folder, file.source));
+  const digests = contents.map((content) => sha256Hex(content));
+  return { folder, recipe, contents, sha256: sha256Hex(canonicalJson({ recipe, digests })) };
+}
+
+function parseRecipe(text: Buffer, path: string): Recipe {
+  let value: unknown;
+  try {
+    value = parseYaml(text.toString("utf8"), { maxAliasCount: 100 });
+  } catch (error) {
+    throw new Failure("recipe_invalid", `Cannot read "${path}": it is not YAML`, { hint: messageOf(error), cause: error });
+  }
+  const parsed = recipeSchema.safeParse(value);
+  if (!parsed.success)
+    throw new Failure("recipe_invalid", `Cannot use "${path}": ${z.prettifyError(parsed.error)}`, {
+      hint: "docs/reference/image-yaml.md lists every key with its form",
+    });
+  return parsed.data;
+}
+
+async function readBeside(folder: string, source: string): Promise<Buffer> {
+  const root = await realpath(folder);
+  const path = await realpath(join(folder, source)).catch((error: unknown) => {
+    throw new Failure("recipe_invalid", `Cannot read the file "${source}" of the recipe: it does not exist`, { cause: error });
+  });
+  if (!path.startsWith(root + sep))
+    throw new Failure("recipe_invalid", `Cannot read the file "${source}" of the recipe: it lies outside the recipe's folder`, {
+      hint: "Copy the file into the folder of image.yaml",
+    });
+  return readLimited(path, limits.recipeFileBytes);
+}
+
+async function readLimited(path: string, limitBytes: number): Promise<Buffer> {
+  try {
+    const { size } = await stat(path);
+    if (size > limitBytes) throw new Failure("too_large", `Cannot read "${path}": it is larger than ${limitBytes} bytes`);
+    return await readFile(path);
+  } catch (error) {
+    if (systemCodeOf(error) !== "ENOENT") throw error;
+    throw new Failure("not_found", `Cannot find "${path}"`, { hint: "A recipe is a folder that holds an image.yaml", cause: error });
+  }
+}
