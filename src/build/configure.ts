@@ -7,8 +7,9 @@ import type { Lock } from "../model/lock.ts";
 import type { BlobStore } from "../store/blobs.ts";
 import type { Deviation } from "./chamber/farm.ts";
 import type { ChamberFile, ChamberUser, InstallJob } from "./chamber/job.ts";
+import { removeFolder } from "./chamber/remove-folder.ts";
 import { runChamber } from "./chamber/run-chamber.ts";
-import { configuredLayer } from "./layers/configured-layer.ts";
+import { configuredLayers } from "./layers/configured-layer.ts";
 import type { Compression, Layer } from "./layers/layer.ts";
 import type { LoadedRecipe } from "./recipe.ts";
 import { treeFolder } from "./trees/tree.ts";
@@ -28,9 +29,9 @@ interface ConfigureInput {
   readonly onMessage: NonNullable<Parameters<typeof runChamber>[1]["onMessage"]>;
 }
 
-/** The last layer, and how it was made. */
+/** The last layers, and how they were made. */
 export interface Configured {
-  readonly layer: Layer;
+  readonly layers: readonly Layer[];
   /** `clean` from nothing; `kept` by going on from the last configured system. */
   readonly method: "clean" | "kept";
 }
@@ -39,7 +40,7 @@ export interface Configured {
 const replacedMax = 24;
 
 /**
- * Installs and configures the packages in a chamber and makes the last layer of it.
+ * Installs and configures the packages in a chamber and makes the last layers of it.
  *
  * Where the same recipe was configured before and only versions changed, the kept system is gone on from.
  */
@@ -63,11 +64,11 @@ export async function configure(input: ConfigureInput): Promise<Configured> {
     await runChamber(job, { signal, onMessage });
     const upperTar = join(workFolder, "upper.tar");
     const deviations = JSON.parse(await readFile(join(workFolder, "placement.json"), "utf8")) as Deviation[];
-    const layer = await configuredLayer({ ...input, deviations, upperTar, epochSeconds: lock.epochSeconds });
+    const layers = await configuredLayers({ ...input, deviations, upperTar, epochSeconds: lock.epochSeconds });
     await keepSystem(keep, upperTar, { recipeSha256: loaded.sha256, epochSeconds: lock.epochSeconds, packages: lock.packages });
-    return { layer, method: kept === undefined ? "clean" : "kept" };
+    return { layers, method: kept === undefined ? "clean" : "kept" };
   } finally {
-    await rm(workFolder, { recursive: true, force: true });
+    await removeFolder(workFolder);
   }
 }
 

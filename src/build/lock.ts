@@ -31,20 +31,19 @@ export function makeLock({ loaded, distribution, indexes, packages, resolverVers
   }
   const kept = new Map(previous?.packages.map(({ source, layer }) => [source, layer]));
   const plan = planLayers([...sizes].map(([source, sizeBytes]) => ({ source, sizeBytes })), loaded.recipe.layers.budget, kept);
-  const used = [...new Set(packages.map(({ index }) => index))].sort((a, b) => a - b);
   return lockSchema.parse({
     schemaVersion: 1,
     recipe: { name: loaded.recipe.name, sha256: loaded.sha256 },
     distribution,
     architecture: loaded.recipe.architecture,
-    epochSeconds: Math.max(...used.map((index) => indexes[index]!.locked.dateSeconds)),
+    epochSeconds: Math.max(...indexes.map(({ locked }) => locked.dateSeconds)),
     resolver: { name: "apt", version: resolverVersion },
-    indexes: used.map((index) => indexes[index]!.locked),
-    packages: packages.map((chosen) => lockedPackage(chosen, used.indexOf(chosen.index), plan)),
+    indexes: indexes.map(({ locked }) => locked),
+    packages: packages.map((chosen) => lockedPackage(chosen, plan)),
   } satisfies Lock);
 }
 
-function lockedPackage({ record, sha256, requested, essential }: ResolvedPackage, index: number, plan: ReadonlyMap<string, number>): LockedPackage {
+function lockedPackage({ record, sha256, index, requested, essential }: ResolvedPackage, plan: ReadonlyMap<string, number>): LockedPackage {
   const { source, sourceVersion } = sourceOf(record);
   return {
     name: record.get("Package")!,

@@ -39,6 +39,8 @@ export async function install(job: InstallJob, tell: Tell): Promise<void> {
   await unmountOverlay(overlay);
   writeFileSync(join(job.workFolder, "placement.json"), JSON.stringify(farm.deviations));
   await archiveUpper(overlay);
+  // Only from inside can all of it be removed, whoever runs the build.
+  for (const folder of ["farm", "upper", "scratch"]) rmSync(join(job.workFolder, folder), { recursive: true, force: true });
 }
 
 interface Site {

@@ -53,8 +53,14 @@ export interface InstallJob {
   readonly kept?: { readonly upperTar: string; readonly epochSeconds: number; readonly replaced: readonly { readonly before: ChamberPackage; readonly after: ChamberPackage }[] };
 }
 
+/** Removes a folder whatever its owners. */
+interface RemoveJob {
+  readonly kind: "remove";
+  readonly path: string;
+}
+
 /** What a chamber is asked to do, as one JSON line on its standard input. */
-export type ChamberJob = UnpackJob | InstallJob;
+export type ChamberJob = UnpackJob | InstallJob | RemoveJob;
 
 /** What a chamber tells, a JSON line each on its standard output. */
 export type ChamberMessage =

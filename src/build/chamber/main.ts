@@ -1,5 +1,5 @@
 import { createInterface } from "node:readline";
-import { rename } from "node:fs/promises";
+import { rename, rm } from "node:fs/promises";
 import { run } from "../../base/child.ts";
 import { toFailure } from "../../base/errors.ts";
 import { unpack } from "../trees/unpack.ts";
@@ -20,7 +20,9 @@ async function main(): Promise<void> {
   lines.once("close", () => process.exit(1));
   const job = JSON.parse(await first) as ChamberJob;
   try {
-    await (job.kind === "unpack" ? unpackAll(job) : install(job, tell));
+    if (job.kind === "unpack") await unpackAll(job);
+    else if (job.kind === "install") await install(job, tell);
+    else await rm(job.path, { recursive: true, force: true });
     tell({ kind: "done" });
   } catch (error) {
     const failure = toFailure(error);

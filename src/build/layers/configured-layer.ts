@@ -21,12 +21,13 @@ interface ConfiguredLayerInput {
 }
 
 /**
- * Makes the last layer: all that configuring changed, and only that.
+ * Makes the last layers: all that configuring changed, and only that.
  *
  * What is equal to the packages' own layers is left out, times are clamped to the lock's, and what differs from
- * build to build is dropped or made equal.
+ * build to build is dropped or made equal. Python's bytecode, by far the larger part, gets a layer of its own:
+ * it changes only with a Python package.
  */
-export async function configuredLayer({ trees, deviations, upperTar, epochSeconds, compression, blobs }: ConfiguredLayerInput): Promise<Layer> {
+export async function configuredLayers({ trees, deviations, upperTar, epochSeconds, compression, blobs }: ConfiguredLayerInput): Promise<Layer[]> {
   const stacked = stackedTrees(trees);
   const entries = new Map<string, LayerEntry>();
   for (const deviation of deviations) addDeviation(entries, deviation, { trees, stacked });
@@ -38,7 +39,18 @@ export async function configuredLayer({ trees, deviations, upperTar, epochSecond
     entries.delete(header.path);
     for (const entry of upperEntries(header, content, epochSeconds)) if (!isUnchanged(entry, content, stacked)) entries.set(entry.header.path, entry);
   }
-  return putLayer({ entries: [...entries.values()], compression, createdBy: "mintmark configure", blobs });
+  const isBytecode = ({ header }: LayerEntry): boolean => header.path.endsWith(".pyc");
+  const bytecode = [...entries.values()].filter(isBytecode);
+  const others = [...entries.values()].filter((entry) => !isBytecode(entry));
+  const layers: Layer[] = [];
+  if (bytecode.length > 0) layers.push(await putLayer({ entries: bytecode.map(timeless), compression, createdBy: "mintmark configure: Python bytecode", blobs }));
+  layers.push(await putLayer({ entries: others, compression, createdBy: "mintmark configure", blobs }));
+  return layers;
+}
+
+/** Bytecode made by packages is checked by hash, so its own time says nothing and must not move the layer. */
+function timeless(entry: LayerEntry): LayerEntry {
+  return { ...entry, header: { ...entry.header, mtimeSeconds: 0 } };
 }
 
 interface StackedEntry {

@@ -1,8 +1,9 @@
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { sha256Digest } from "../../model/digest.ts";
 import type { Lock } from "../../model/lock.ts";
 import type { BlobStore } from "../../store/blobs.ts";
+import { removeFolder } from "../chamber/remove-folder.ts";
 import { runChamber } from "../chamber/run-chamber.ts";
 import type { UnpackedPackage } from "../waves.ts";
 import { readTreeIndex, treeFolder, type TreeIndex } from "./tree.ts";
@@ -30,7 +31,7 @@ export async function unpackPackages({ lock, blobs, treesFolder, signal, onProgr
   const missing = lock.packages.map((locked, at) => ({ locked, folder: folders[at]! })).filter((_, at) => present[at] === undefined);
   const archives = await Promise.all(
     missing.map(async ({ locked, folder }) => {
-      await Promise.all([folder, `${folder}.new`].map((path) => removeTree(path)));
+      await Promise.all([folder, `${folder}.new`].map((path) => removeFolder(path)));
       await mkdir(dirname(folder), { recursive: true });
       await mkdir(`${folder}.new`);
       return { name: locked.name, sizeBytes: locked.sizeBytes, debPath: await blobs.localPath(sha256Digest(locked.sha256)), folder };
@@ -64,9 +65,4 @@ function balance<Item extends Sized>(items: readonly Item[]): Item[][] {
     lightest.bytes += item.sizeBytes;
   }
   return batches.map((batch) => batch.items).filter((batch) => batch.length > 0);
-}
-
-/** A tree of an ordinary user holds files of subordinate ids; what cannot be removed from outside is left to `gc`. */
-async function removeTree(path: string): Promise<void> {
-  await rm(path, { recursive: true, force: true });
 }

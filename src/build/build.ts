@@ -1,0 +1,150 @@
+import { mkdir, readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { sha256Digest } from "../model/digest.ts";
+import type { Lock } from "../model/lock.ts";
+import type { Distribution } from "../model/package.ts";
+import type { BlobStore } from "../store/blobs.ts";
+import { verifyIndexes, type VerifiedIndex } from "./apt/index-chain.ts";
+import { openPrivateRoot, updateLists, type PrivateRoot } from "./apt/private-root.ts";
+import { resolve } from "./apt/resolve.ts";
+import { chooseDistribution, machineSources, type AptSource } from "./apt/sources.ts";
+import { removeFolder } from "./chamber/remove-folder.ts";
+import { configure, type Configured } from "./configure.ts";
+import { fetchPackages } from "./deb/fetch.ts";
+import { putImage, type BuiltImage } from "./image.ts";
+import { compressionOf, type Layer } from "./layers/layer.ts";
+import { packageLayers } from "./layers/package-layers.ts";
+import { formatLock, lockChanges, lockPath, makeLock } from "./lock.ts";
+import type { LoadedRecipe } from "./recipe.ts";
+import { unpackPackages, type PackageTree } from "./trees/unpack-packages.ts";
+
+/**
+ * The build room: from a recipe to a lock, and from a lock to an image in the store.
+ *
+ * It owns the caches under `cache/` of the data folder: apt's private roots, unpacked trees, the records of
+ * package layers and kept systems. All of them can be deleted at any time and cost only time. It promises that
+ * a lock alone decides the image's digest, and that nothing reaches the store that a signed index does not vouch for.
+ */
+export interface Workshop {
+  /** Picks distribution and sources for a recipe. */
+  target(loaded: LoadedRecipe, wish?: string): Promise<Target>;
+  /** Asks the sources for today's packages. `unchanged` where the signed indexes are those of the previous lock. */
+  resolve(loaded: LoadedRecipe, target: Target, previous: Lock | undefined, signal: AbortSignal): Promise<Resolution>;
+  fetch(lock: Lock, target: Target, watch: Watch): Promise<{ readonly count: number; readonly bytes: number }>;
+  unpack(lock: Lock, watch: Watch): Promise<readonly PackageTree[]>;
+  layers(loaded: LoadedRecipe, trees: readonly PackageTree[], watch: Watch): Promise<{ readonly layers: readonly Layer[]; readonly reused: number }>;
+  configure(loaded: LoadedRecipe, lock: Lock, trees: readonly PackageTree[], watch: Watch & { readonly mayReuse: boolean }): Promise<Configured>;
+  assemble(loaded: LoadedRecipe, lock: Lock, layers: readonly Layer[]): Promise<BuiltImage>;
+  /** Text of a file of an unpacked package, or undefined: a changelog, a copyright file. */
+  fileOf(tree: PackageTree, path: string): Promise<Buffer | undefined>;
+}
+
+/** Where a recipe is built for and from. */
+export interface Target {
+  readonly distribution: Distribution;
+  readonly sources: readonly AptSource[];
+  readonly lockPath: string;
+}
+
+/** The answer of the resolver. */
+export interface Resolution {
+  readonly lock: Lock;
+  readonly unchanged: boolean;
+}
+
+/** How a caller follows and stops a step. */
+export interface Watch {
+  readonly signal: AbortSignal;
+  /** Done and total in the unit of the step, with what is being worked on. */
+  readonly onProgress: (done: number, total: number, note?: string) => void;
+  readonly onLine?: (line: string) => void;
+}
+
+interface WorkshopOptions {
+  readonly dataDir: string;
+  readonly blobs: BlobStore;
+  /** Package sources; the machine's own where undefined. */
+  readonly sources?: readonly AptSource[];
+}
+
+/** Opens the workshop of a data folder; what a killed build left in its work folder is removed. */
+export async function openWorkshop({ dataDir, blobs, sources }: WorkshopOptions): Promise<Workshop> {
+  const cache = join(dataDir, "cache");
+  const folders = { apt: join(cache, "apt"), trees: join(cache, "trees"), layers: join(cache, "layers"), roots: join(cache, "roots"), work: join(cache, "work") };
+  for (const folder of Object.values(folders)) await mkdir(folder, { recursive: true });
+  return {
+    async target(loaded, wish) {
+      const wanted = wish === undefined ? [loaded.recipe.distribution].flat() : [wish];
+      const chosen = chooseDistribution(wanted, sources ?? (await machineSources()));
+      return { ...chosen, lockPath: lockPath(loaded.folder, chosen.distribution, loaded.recipe.architecture) };
+    },
+    resolve: (loaded, target, previous, signal) => resolveRecipe({ loaded, target, previous, cacheFolder: folders.apt, blobs, signal }),
+    fetch: (lock, { sources: from }, { signal, onProgress }) => fetchPackages({ lock, sources: from, blobs, signal, onProgress }),
+    unpack: (lock, { signal, onProgress }) => unpackPackages({ lock, blobs, treesFolder: folders.trees, signal, onProgress }),
+    layers: ({ recipe }, trees, { onProgress }) => packageLayers({ trees, compression: compressionOf(recipe.layers.compression), blobs, cacheFolder: folders.layers, onProgress }),
+    configure: (loaded, lock, trees, { signal, mayReuse, onProgress, onLine }) =>
+      configure({
+        loaded,
+        lock,
+        trees,
+        compression: compressionOf(loaded.recipe.layers.compression),
+        blobs,
+        folders,
+        mayReuse,
+        signal,
+        onMessage: (message) => (message.kind === "log" ? onLine?.(message.line) : onProgress(message.done, message.total, message.note)),
+      }),
+    async assemble({ recipe }, lock, layers) {
+      const { digest } = await blobs.put(Buffer.from(formatLock(lock)));
+      return putImage({ recipe, lock, lockDigest: digest, layers, blobs });
+    },
+    fileOf: async (tree, path) => readTreeFile(tree, path),
+  };
+}
+
+/** Removes what killed builds left behind; to be called by the one owner of the data folder before any build. */
+export async function clearWork(dataDir: string): Promise<void> {
+  const work = join(dataDir, "cache/work");
+  for (const name of await readdir(work).catch(() => [])) await removeFolder(join(work, name));
+}
+
+interface ResolveInput {
+  readonly loaded: LoadedRecipe;
+  readonly target: Target;
+  readonly previous: Lock | undefined;
+  readonly cacheFolder: string;
+  readonly blobs: BlobStore;
+  readonly signal: AbortSignal;
+}
+
+async function resolveRecipe({ loaded, target, previous, cacheFolder, blobs, signal }: ResolveInput): Promise<Resolution> {
+  const { recipe } = loaded;
+  const root = await openPrivateRoot({ cacheFolder, distribution: target.distribution, architecture: recipe.architecture, sources: target.sources });
+  await updateLists(root, signal);
+  const indexes = await verifyIndexes(root);
+  if (previous !== undefined && previous.recipe.sha256 === loaded.sha256 && sameIndexes(previous, indexes)) return { lock: previous, unchanged: true };
+  const packages = await resolve(root, indexes, { packages: recipe.packages, optionalPackages: recipe.optionalPackages, withSystem: recipe.flavour === "full" });
+  const lock = makeLock({ loaded, distribution: target.distribution, indexes, packages, resolverVersion: await aptVersion(root), previous });
+  // A suite is signed anew each day: as long as no package changed, the image should not either.
+  if (previous !== undefined && previous.recipe.sha256 === loaded.sha256 && lockChanges(previous, lock).length === 0) return { lock: previous, unchanged: true };
+  for (const { inRelease, locked } of indexes) await blobs.put(inRelease, { expected: sha256Digest(locked.inReleaseSha256) });
+  return { lock, unchanged: false };
+}
+
+/** The resolver may choose from every index, so all must be as they were, also those that gave no package. */
+function sameIndexes(previous: Lock, indexes: readonly VerifiedIndex[]): boolean {
+  const before = new Set(previous.indexes.map(({ inReleaseSha256 }) => inReleaseSha256));
+  return indexes.length === before.size && indexes.every(({ locked }) => before.has(locked.inReleaseSha256));
+}
+
+async function aptVersion(root: PrivateRoot): Promise<string> {
+  const { stdout } = await root.apt("apt-get", ["--version"]);
+  return /^apt (\S+)/.exec(stdout)?.[1] ?? "unknown";
+}
+
+async function readTreeFile({ tree, index }: PackageTree, path: string): Promise<Buffer | undefined> {
+  const entry = index.entries.find((candidate) => candidate.path === path);
+  if (entry === undefined) return undefined;
+  if (entry.inline !== undefined) return Buffer.from(entry.inline, "base64");
+  return entry.kind === "file" ? readFile(join(tree, "root", path)) : undefined;
+}
