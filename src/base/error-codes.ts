@@ -44,6 +44,7 @@ export const errorCodes = {
   advisory_invalid: { status: 422, exit: 3, about: "An advisory record cannot be read" },
   exception_invalid: { status: 422, exit: 3, about: "An exception lacks its scope, reason, author or end date" },
   key_unusable: { status: 500, exit: 6, about: "A key file cannot be read or its passphrase is wrong" },
+  deadline_exceeded: { status: 504, exit: 1, about: "The work took longer than its limit" },
   cancelled: { status: 409, exit: 1, about: "The work was stopped on request" },
   internal: { status: 500, exit: 1, about: "A bug: please report it" },
 } as const satisfies Record<string, ErrorCode>;

@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { sha256Digest } from "../model/digest.ts";
+import { sha256Digest, type Digest } from "../model/digest.ts";
 import type { Lock } from "../model/lock.ts";
 import type { Distribution } from "../model/package.ts";
 import type { BlobStore } from "../store/blobs.ts";
@@ -14,9 +14,11 @@ import { fetchPackages } from "./deb/fetch.ts";
 import { putImage, type BuiltImage } from "./image.ts";
 import { compressionOf, type Layer } from "./layers/layer.ts";
 import { packageLayers } from "./layers/package-layers.ts";
-import { formatLock, lockChanges, lockPath, makeLock } from "./lock.ts";
-import type { LoadedRecipe } from "./recipe.ts";
+import { formatLock, lockChanges, lockPath, makeLock, parseLock, readLock, writeLock } from "./lock.ts";
+import { loadRecipe, type LoadedRecipe } from "./recipe.ts";
 import { unpackPackages, type PackageTree } from "./trees/unpack-packages.ts";
+
+export type { Layer, LoadedRecipe, PackageTree };
 
 /**
  * The build room: from a recipe to a lock, and from a lock to an image in the store.
@@ -26,6 +28,18 @@ import { unpackPackages, type PackageTree } from "./trees/unpack-packages.ts";
  * a lock alone decides the image's digest, and that nothing reaches the store that a signed index does not vouch for.
  */
 export interface Workshop {
+  /** Reads a recipe's folder. */
+  load(folder: string): Promise<LoadedRecipe>;
+  /** The lock beside the recipe; undefined where there is none. */
+  readLock(target: Target): Promise<Lock | undefined>;
+  /** Writes the lock beside the recipe, unless the very same is there. */
+  writeLock(target: Target, lock: Lock): Promise<void>;
+  /** Puts a lock into the store, from where a build takes it. */
+  keepLock(lock: Lock): Promise<Digest>;
+  /** Takes a lock out of the store. */
+  lockOf(digest: Digest): Promise<Lock>;
+  /** What changed between two locks, a line each. */
+  changes(before: Lock | undefined, after: Lock): string[];
   /** Picks distribution and sources for a recipe. */
   target(loaded: LoadedRecipe, wish?: string): Promise<Target>;
   /** Asks the sources for today's packages. `unchanged` where the signed indexes are those of the previous lock. */
@@ -34,7 +48,7 @@ export interface Workshop {
   unpack(lock: Lock, watch: Watch): Promise<readonly PackageTree[]>;
   layers(loaded: LoadedRecipe, trees: readonly PackageTree[], watch: Watch): Promise<{ readonly layers: readonly Layer[]; readonly reused: number }>;
   configure(loaded: LoadedRecipe, lock: Lock, trees: readonly PackageTree[], watch: Watch & { readonly mayReuse: boolean }): Promise<Configured>;
-  assemble(loaded: LoadedRecipe, lock: Lock, layers: readonly Layer[]): Promise<BuiltImage>;
+  assemble(loaded: LoadedRecipe, lock: Lock, parts: { readonly lockDigest: Digest; readonly layers: readonly Layer[] }): Promise<BuiltImage>;
   /** Text of a file of an unpacked package, or undefined: a changelog, a copyright file. */
   fileOf(tree: PackageTree, path: string): Promise<Buffer | undefined>;
 }
@@ -73,6 +87,15 @@ export async function openWorkshop({ dataDir, blobs, sources }: WorkshopOptions)
   const folders = { apt: join(cache, "apt"), trees: join(cache, "trees"), layers: join(cache, "layers"), roots: join(cache, "roots"), work: join(cache, "work") };
   for (const folder of Object.values(folders)) await mkdir(folder, { recursive: true });
   return {
+    load: loadRecipe,
+    readLock: (target) => readLock(target.lockPath),
+    async writeLock({ lockPath: path }, lock) {
+      const present = await readLock(path).catch(() => undefined);
+      if (present === undefined || formatLock(present) !== formatLock(lock)) await writeLock(path, lock);
+    },
+    keepLock: async (lock) => (await blobs.put(Buffer.from(formatLock(lock)))).digest,
+    lockOf: async (digest) => parseLock((await blobs.read(digest)).toString("utf8"), digest),
+    changes: lockChanges,
     async target(loaded, wish) {
       const wanted = wish === undefined ? [loaded.recipe.distribution].flat() : [wish];
       const chosen = chooseDistribution(wanted, sources ?? (await machineSources()));
@@ -94,10 +117,7 @@ export async function openWorkshop({ dataDir, blobs, sources }: WorkshopOptions)
         signal,
         onMessage: (message) => (message.kind === "log" ? onLine?.(message.line) : onProgress(message.done, message.total, message.note)),
       }),
-    async assemble({ recipe }, lock, layers) {
-      const { digest } = await blobs.put(Buffer.from(formatLock(lock)));
-      return putImage({ recipe, lock, lockDigest: digest, layers, blobs });
-    },
+    assemble: ({ recipe }, lock, { lockDigest, layers }) => putImage({ recipe, lock, lockDigest, layers, blobs }),
     fileOf: async (tree, path) => readTreeFile(tree, path),
   };
 }

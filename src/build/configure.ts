@@ -50,7 +50,8 @@ export async function configure(input: ConfigureInput): Promise<Configured> {
   const workFolder = join(folders.work, newId());
   await mkdir(workFolder, { recursive: true });
   try {
-    const kept = input.mayReuse ? await readKept(keep, input) : undefined;
+    const isRuntime = loaded.recipe.flavour === "runtime";
+    const kept = input.mayReuse && !isRuntime ? await readKept(keep, input) : undefined;
     const job: InstallJob = {
       kind: "install",
       workFolder,
@@ -60,6 +61,7 @@ export async function configure(input: ConfigureInput): Promise<Configured> {
       users: chamberUsers(loaded),
       files: chamberFiles(loaded),
       ...(kept === undefined ? {} : { kept }),
+      ...(isRuntime ? { runtime: { fixups: loaded.recipe.fixups, distribution: lock.distribution } } : {}),
     };
     await runChamber(job, { signal, onMessage });
     const upperTar = join(workFolder, "upper.tar");

@@ -24,15 +24,20 @@ export function registerUnpacked(root: string, trees: readonly FarmTree[]): void
   const path = join(root, folder, "status");
   const names = new Set(trees.map(({ name }) => name));
   const others = splitParagraphs(readFileSync(path, "utf8")).filter((text) => !names.has(parseParagraph(text).get("Package") ?? ""));
-  writeFileSync(path, [...others, ...trees.map(statusParagraph)].map((text) => `${text.trim()}\n\n`).join(""));
+  writeFileSync(path, [...others, ...trees.map((tree) => statusParagraph(tree, "unpacked"))].map((text) => `${text.trim()}\n\n`).join(""));
   for (const tree of trees) registerInterests(root, tree);
   activateFileTriggers(root, trees);
 }
 
-function statusParagraph({ index }: FarmTree): string {
+/** Registers packages as installed without a script having run. */
+export function registerInstalled(root: string, trees: readonly FarmTree[]): void {
+  writeFileSync(join(root, folder, "status"), trees.map((tree) => `${statusParagraph(tree, "installed").trim()}\n\n`).join(""));
+}
+
+function statusParagraph({ index }: FarmTree, state: "unpacked" | "installed"): string {
   const [first = "", ...rest] = index.control.trim().split("\n").filter((line) => line.trim() !== "");
   const conffiles = index.conffiles.map(({ path, md5 }) => `\n ${path} ${md5}`).join("");
-  return [first, "Status: install ok unpacked", ...rest, ...(conffiles === "" ? [] : [`Conffiles:${conffiles}`])].join("\n");
+  return [first, `Status: install ok ${state}`, ...rest, ...(conffiles === "" ? [] : [`Conffiles:${conffiles}`])].join("\n");
 }
 
 interface Interest {

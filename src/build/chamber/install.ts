@@ -7,10 +7,11 @@ import { limits } from "../../base/limits.ts";
 import { parseParagraph } from "../control-file.ts";
 import { readTreeIndex } from "../trees/tree.ts";
 import { addUsers, layFiles } from "./accounts.ts";
-import { makeDatabase, registerUnpacked, writeExtendedStates } from "./dpkg-database.ts";
+import { makeDatabase, registerInstalled, registerUnpacked, writeExtendedStates } from "./dpkg-database.ts";
 import { Farm, parseDiversions, type Diversion, type FarmTree } from "./farm.ts";
 import type { ChamberMessage, ChamberPackage, InstallJob } from "./job.ts";
 import { makeOverlay, mountOverlay, unmountOverlay, type Overlay } from "./mounts.ts";
+import { repair } from "./runtime.ts";
 
 type Tell = (message: ChamberMessage) => void;
 
@@ -28,11 +29,14 @@ export async function install(job: InstallJob, tell: Tell): Promise<void> {
   const farm = new Farm(overlay.farm);
   const site = { job, overlay, farm, tell, environment: scriptEnvironment(job.epochSeconds) };
   await run("hostname", ["localhost"]);
-  if (job.kept === undefined) await installWaves(site);
+  if (job.runtime !== undefined) await layRuntime(site);
+  else if (job.kept === undefined) await installWaves(site);
   else await reinstall(site, job.kept);
   await mountOverlay(overlay);
-  await audit(site);
-  writeExtendedStates(overlay.root, job.automatic);
+  if (job.runtime === undefined) {
+    await audit(site);
+    writeExtendedStates(overlay.root, job.automatic);
+  } else await repair(overlay.root, job.runtime.fixups, job.runtime.distribution);
   addUsers(overlay.root, job.users, job.epochSeconds);
   layFiles(overlay.root, job.files);
   rmSync(join(overlay.root, policyPath), { force: true });
@@ -97,6 +101,15 @@ async function installWaves(site: Site): Promise<void> {
   }
 }
 
+/** A runtime image keeps the records of its packages, so that every scanner sees them, and runs no script. */
+async function layRuntime({ job, overlay, farm }: Site): Promise<void> {
+  const trees = await readTrees(job.waves.flatMap(({ packages }) => packages));
+  for (const tree of trees) farm.add(tree, []);
+  linkMergedFolders(overlay);
+  makeDatabase(overlay.upper);
+  registerInstalled(overlay.upper, trees);
+}
+
 async function readTrees(packages: readonly ChamberPackage[]): Promise<FarmTree[]> {
   return Promise.all(
     packages.map(async ({ name, tree }) => {
@@ -110,12 +123,17 @@ async function readTrees(packages: readonly ChamberPackage[]): Promise<FarmTree[
 const mergedLinks = ["bin", "sbin", "lib", "lib64"];
 
 /** What a bootstrap makes before the first script runs. */
-function prepareUpper({ upper, farm }: Overlay): void {
-  for (const name of mergedLinks) if (!existsSync(join(farm, name)) && existsSync(join(farm, "usr", name))) symlinkSync(`usr/${name}`, join(upper, name));
+function prepareUpper(overlay: Overlay): void {
+  const { upper } = overlay;
+  linkMergedFolders(overlay);
   makeDatabase(upper);
   mkdirSync(join(upper, "usr/sbin"), { recursive: true });
   writeFileSync(join(upper, policyPath), "#!/bin/sh\nexit 101\n");
   chmodSync(join(upper, policyPath), 0o755);
+}
+
+function linkMergedFolders({ upper, farm }: Overlay): void {
+  for (const name of mergedLinks) if (!existsSync(join(farm, name)) && existsSync(join(farm, "usr", name))) symlinkSync(`usr/${name}`, join(upper, name));
 }
 
 /** The first accounts, where base-passwd's own preinst has not made them. */

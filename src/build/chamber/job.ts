@@ -1,3 +1,6 @@
+import type { Distribution } from "../../model/package.ts";
+import type { Fixup } from "./runtime.ts";
+
 /** Unpacks archives into trees. */
 interface UnpackJob {
   readonly kind: "unpack";
@@ -49,6 +52,8 @@ export interface InstallJob {
   readonly automatic: readonly { readonly name: string; readonly architecture: string }[];
   readonly users: readonly ChamberUser[];
   readonly files: readonly ChamberFile[];
+  /** Where given, nothing is configured: these repairs stand in for it. */
+  readonly runtime?: { readonly fixups: readonly Fixup[]; readonly distribution: Distribution };
   /** A configured system to go on from: only what changed is configured again. */
   readonly kept?: { readonly upperTar: string; readonly epochSeconds: number; readonly replaced: readonly { readonly before: ChamberPackage; readonly after: ChamberPackage }[] };
 }
