@@ -2,15 +2,18 @@ import { mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { sha256Digest, type Digest } from "../model/digest.ts";
 import type { Lock } from "../model/lock.ts";
+import type { Manifest } from "../model/oci.ts";
 import type { Distribution } from "../model/package.ts";
 import type { BlobStore } from "../store/blobs.ts";
-import { verifyIndexes, type VerifiedIndex } from "./apt/index-chain.ts";
+import { inReleaseDigests, verifyIndexes, type VerifiedIndex } from "./apt/index-chain.ts";
 import { openPrivateRoot, updateLists, type PrivateRoot } from "./apt/private-root.ts";
 import { resolve } from "./apt/resolve.ts";
+import { readChangelog, securityOffers, type SecurityOffer } from "./apt/security.ts";
 import { chooseDistribution, machineSources, type AptSource } from "./apt/sources.ts";
 import { removeFolder } from "./chamber/remove-folder.ts";
 import { configure, type Configured } from "./configure.ts";
 import { fetchPackages } from "./deb/fetch.ts";
+import { fileInImage } from "./image-files.ts";
 import { putImage, type BuiltImage } from "./image.ts";
 import { compressionOf, type Layer } from "./layers/layer.ts";
 import { packageLayers } from "./layers/package-layers.ts";
@@ -49,8 +52,12 @@ export interface Workshop {
   layers(loaded: LoadedRecipe, trees: readonly PackageTree[], watch: Watch): Promise<{ readonly layers: readonly Layer[]; readonly reused: number }>;
   configure(loaded: LoadedRecipe, lock: Lock, trees: readonly PackageTree[], watch: Watch & { readonly mayReuse: boolean }): Promise<Configured>;
   assemble(loaded: LoadedRecipe, lock: Lock, parts: { readonly lockDigest: Digest; readonly layers: readonly Layer[] }): Promise<BuiltImage>;
-  /** Text of a file of an unpacked package, or undefined: a changelog, a copyright file. */
+  /** A file of an unpacked package, such as its copyright; undefined where it has none at the path. */
   fileOf(tree: PackageTree, path: string): Promise<Buffer | undefined>;
+  /** A file as a container of an image sees it. */
+  fileInImage(manifest: Manifest, path: string): Promise<Buffer | undefined>;
+  /** What the security suites held when their lists were last updated; `undefined` where they never were. */
+  security(lock: Lock, watch: Watch & { readonly refresh: boolean }): Promise<SecuritySuites | undefined>;
 }
 
 /** Where a recipe is built for and from. */
@@ -72,6 +79,15 @@ export interface Watch {
   /** Done and total in the unit of the step, with what is being worked on. */
   readonly onProgress: (done: number, total: number, note?: string) => void;
   readonly onLine?: (line: string) => void;
+}
+
+/** The signed security suites of a target. */
+export interface SecuritySuites {
+  /** Changes when any of the signed indexes does. */
+  readonly fingerprint: string;
+  offers(): Promise<readonly SecurityOffer[]>;
+  /** The changelog of a source package at a version that is offered: it is fetched and unpacked for that. */
+  changelogOf(source: string, version: string): Promise<string | undefined>;
 }
 
 interface WorkshopOptions {
@@ -118,7 +134,47 @@ export async function openWorkshop({ dataDir, blobs, sources }: WorkshopOptions)
         onMessage: (message) => (message.kind === "log" ? onLine?.(message.line) : onProgress(message.done, message.total, message.note)),
       }),
     assemble: ({ recipe }, lock, { lockDigest, layers }) => putImage({ recipe, lock, lockDigest, layers, blobs }),
-    fileOf: async (tree, path) => readTreeFile(tree, path),
+    fileOf: readTreeFile,
+    fileInImage: (manifest, path) => fileInImage(blobs, manifest, path),
+    async security(lock, watch) {
+      const { id, version } = lock.distribution;
+      const chosen = chooseDistribution([`${id}:${version}`], sources ?? (await machineSources()));
+      return openSecurity({ lock, sources: chosen.sources, watch, blobs, folders });
+    },
+  };
+}
+
+interface SecurityInput {
+  readonly lock: Lock;
+  readonly sources: readonly AptSource[];
+  readonly watch: Watch & { readonly refresh: boolean };
+  readonly blobs: BlobStore;
+  readonly folders: { readonly apt: string; readonly trees: string };
+}
+
+async function openSecurity({ lock, sources, watch, blobs, folders }: SecurityInput): Promise<SecuritySuites | undefined> {
+  const root = await openPrivateRoot({ cacheFolder: folders.apt, distribution: lock.distribution, architecture: lock.architecture, sources });
+  if (watch.refresh) await updateLists(root, watch.signal);
+  const inReleases = await inReleaseDigests(root);
+  if (inReleases === undefined) return undefined;
+  let verified: Promise<{ indexes: VerifiedIndex[]; offers: SecurityOffer[] }> | undefined;
+  const load = (): NonNullable<typeof verified> =>
+    (verified ??= verifyIndexes(root).then(async (indexes) => ({ indexes, offers: await securityOffers(indexes, lock) })));
+  return {
+    fingerprint: inReleases.join(),
+    offers: async () => (await load()).offers,
+    async changelogOf(source, version) {
+      const { indexes, offers } = await load();
+      for (const { archive } of offers.filter((offer) => offer.source === source && offer.candidateSourceVersion === version)) {
+        const single: Lock = { ...lock, indexes: indexes.map(({ locked }) => locked), packages: [archive] };
+        const { signal, onProgress } = watch;
+        await fetchPackages({ lock: single, sources, blobs, signal, onProgress });
+        const [tree] = await unpackPackages({ lock: single, blobs, treesFolder: folders.trees, signal, onProgress });
+        const changelog = await readChangelog(tree!, readTreeFile);
+        if (changelog !== undefined) return changelog;
+      }
+      return undefined;
+    },
   };
 }
 

@@ -5,6 +5,7 @@ import { sha256Hex, sha256OfFile } from "../../base/hash.ts";
 import type { LockedIndex } from "../../model/lock.ts";
 import { parseParagraph } from "../control-file.ts";
 import type { PrivateRoot } from "./private-root.ts";
+import type { AptSource } from "./sources.ts";
 
 /** A signed index with the package lists that it vouches for. */
 export interface VerifiedIndex {
@@ -32,12 +33,31 @@ export async function verifyIndexes(root: PrivateRoot): Promise<VerifiedIndex[]>
   const targets = await listTargets(root);
   return Promise.all(
     root.sources.map(async (source, at) => {
-      const own = targets.filter((target) => target.suite === source.suite && target.uri.replace(/\/+$/, "") === source.uri.replace(/\/+$/, ""));
-      if (own.length === 0) throw untrusted(source.suite, "apt holds no package list of it");
-      const inReleasePath = `${own[0]!.path.slice(0, own[0]!.path.indexOf(`_dists_${source.suite.replaceAll("/", "_")}_`))}_dists_${source.suite.replaceAll("/", "_")}_InRelease`;
-      return verifyIndex(source.suite, { inReleasePath, keyRing: root.keyRings[at]!, targets: own });
+      const path = inReleasePath(targets, source);
+      if (path === undefined) throw untrusted(source.suite, "apt holds no package list of it");
+      return verifyIndex(source.suite, { inReleasePath: path, keyRing: root.keyRings[at]!, targets: ownTargets(targets, source) });
     }),
   );
+}
+
+/** SHA-256 of the InRelease file of every source, unverified: enough to tell whether anything moved. Undefined where one is missing. */
+export async function inReleaseDigests(root: PrivateRoot): Promise<string[] | undefined> {
+  const targets = await listTargets(root);
+  const paths = root.sources.map((source) => inReleasePath(targets, source));
+  if (paths.some((path) => path === undefined)) return undefined;
+  const files = await Promise.all(paths.map((path) => readFile(path!).catch(() => undefined)));
+  return files.includes(undefined) ? undefined : files.map((file) => sha256Hex(file!));
+}
+
+/** apt names its files after the address; the InRelease lies beside the lists of its suite. */
+function inReleasePath(targets: readonly Target[], source: AptSource): string | undefined {
+  const own = ownTargets(targets, source)[0];
+  const mark = `_dists_${source.suite.replaceAll("/", "_")}_`;
+  return own === undefined ? undefined : `${own.path.slice(0, own.path.lastIndexOf(mark))}${mark}InRelease`;
+}
+
+function ownTargets(targets: readonly Target[], { suite, uri }: AptSource): Target[] {
+  return targets.filter((target) => target.suite === suite && target.uri.replace(/\/+$/, "") === uri.replace(/\/+$/, ""));
 }
 
 async function listTargets(root: PrivateRoot): Promise<Target[]> {

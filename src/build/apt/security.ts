@@ -1,0 +1,80 @@
+import { readFile } from "node:fs/promises";
+import { gunzipSync } from "node:zlib";
+import { limits } from "../../base/limits.ts";
+import type { Lock, LockedPackage } from "../../model/lock.ts";
+import { parseParagraph, sourceOf, type Paragraph } from "../control-file.ts";
+import type { PackageTree } from "../trees/unpack-packages.ts";
+import type { VerifiedIndex } from "./index-chain.ts";
+
+/** What a signed security suite offers for a locked package. */
+export interface SecurityOffer {
+  readonly name: string;
+  readonly architecture: string;
+  readonly source: string;
+  readonly candidateVersion: string;
+  readonly candidateSourceVersion: string;
+  readonly suite: string;
+  /** `Date` of the signed index, seconds since 1970. */
+  readonly dateSeconds: number;
+  /** Enough to fetch it. */
+  readonly archive: LockedPackage;
+}
+
+/** Everything that the security suites offer for the packages of a lock, in all versions they hold. */
+export async function securityOffers(indexes: readonly VerifiedIndex[], lock: Lock): Promise<SecurityOffer[]> {
+  const names = new Set(lock.packages.map(({ name }) => name));
+  const offers: SecurityOffer[] = [];
+  for (const [index, { locked, listPaths }] of indexes.entries()) {
+    if (!locked.suite.endsWith("-security")) continue;
+    for (const path of listPaths)
+      for (const text of (await readFile(path, "utf8")).split("\n\n")) {
+        const name = /^Package: (\S+)$/m.exec(text)?.[1];
+        if (name !== undefined && names.has(name)) offers.push(offer(parseParagraph(text), index, locked));
+      }
+  }
+  return offers;
+}
+
+function offer(record: Paragraph, index: number, locked: VerifiedIndex["locked"]): SecurityOffer {
+  const { source, sourceVersion } = sourceOf(record);
+  const name = record.get("Package")!;
+  const version = record.get("Version")!;
+  const architecture = record.get("Architecture")!;
+  return {
+    name,
+    architecture,
+    source,
+    candidateVersion: version,
+    candidateSourceVersion: sourceVersion,
+    suite: locked.suite,
+    dateSeconds: locked.dateSeconds,
+    archive: {
+      name,
+      version,
+      architecture,
+      source,
+      sourceVersion,
+      path: record.get("Filename")!,
+      sizeBytes: Number(record.get("Size")),
+      sha256: record.get("SHA256")!,
+      index,
+      requested: false,
+      essential: false,
+      layer: 0,
+    },
+  };
+}
+
+/** Where packages keep their changelog: Debian's own first, a native package's second. */
+export function changelogPaths(name: string): string[] {
+  return [`usr/share/doc/${name}/changelog.Debian.gz`, `usr/share/doc/${name}/changelog.gz`];
+}
+
+/** The changelog of an unpacked package, or undefined where it ships none. */
+export async function readChangelog(tree: PackageTree, fileOf: (tree: PackageTree, path: string) => Promise<Buffer | undefined>): Promise<string | undefined> {
+  for (const path of changelogPaths(tree.locked.name)) {
+    const packed = await fileOf(tree, path);
+    if (packed !== undefined) return gunzipSync(packed, { maxOutputLength: limits.debControlBytes }).toString("utf8");
+  }
+  return undefined;
+}

@@ -1,0 +1,124 @@
+import { importAdvisories } from "../advisories/advisories.ts";
+import { Failure } from "../base/errors.ts";
+import { parseDigest, type Digest } from "../model/digest.ts";
+import type { ScanReport } from "../model/finding.ts";
+import type { ProgressListener } from "../model/progress.ts";
+import { parseReference } from "../model/reference.ts";
+import { packagesFromDpkgStatus } from "../sbom/sbom.ts";
+import { verifyImage } from "../sign/sign.ts";
+import { listExceptions } from "../store/exception-records.ts";
+import { findImageRecord, listImageRecords, newestProof, type ImageRecord } from "../store/images-records.ts";
+import type { Site } from "./build-context.ts";
+import { judgeReport, matchPackages } from "./evidence-steps.ts";
+import type { AdvisoryImport, BuildRequest, Factory, ImageSummary } from "./factory.ts";
+import { recipeFolder } from "./mint.ts";
+import { registrySource } from "./registry-source.ts";
+
+type Inquiries = Pick<Factory, "images" | "image" | "lock" | "sbom" | "scan" | "gate" | "verify" | "why" | "importAdvisories">;
+
+const listedMax = 1000;
+
+/** Everything that can be asked about images without building one. */
+export function inquiries(site: Site): Inquiries {
+  const { store } = site;
+  const scan = async (reference: string): Promise<{ image: ImageSummary; report: ScanReport }> => {
+    const image = await required(site, reference);
+    return { image, report: await scanAgain(site, image) };
+  };
+  return {
+    images: async () => Promise.all((await listImageRecords(store.db, listedMax)).map((record) => present(site, record))),
+    image: (reference) => find(site, reference),
+    lock: (request, listener) => makeLock(site, request, listener),
+    async sbom(reference, format) {
+      const { evidence } = await required(site, reference);
+      return (await store.blobs.read(evidence.find(({ kind }) => kind === format)!.digest)).toString("utf8");
+    },
+    scan: async (reference) => (await scan(reference)).report,
+    async gate(reference) {
+      const { image, report } = await scan(reference);
+      return judgeReport(site, { report, exceptions: await listExceptions(store.db), repository: image.repository });
+    },
+    async verify(reference) {
+      const image = await required(site, reference);
+      return verifyImage({
+        source: registrySource(site.registry, store.blobs),
+        repository: image.repository,
+        reference: image.digest,
+        keys: { release: [site.keys.release.publicPem], evidence: [site.keys.evidence.publicPem] },
+        deep: true,
+      });
+    },
+    async why(reference) {
+      const image = await required(site, reference);
+      const verdict = image.evidence.find(({ kind }) => kind === "verdict");
+      const lock = await site.workshop.lockOf(image.lockDigest);
+      return {
+        image,
+        verdict: verdict === undefined ? undefined : (JSON.parse((await store.blobs.read(verdict.digest)).toString("utf8")) as unknown),
+        lock: { recipe: lock.recipe, distribution: lock.distribution, indexes: lock.indexes, resolver: lock.resolver },
+      };
+    },
+    importAdvisories: (source, listener) => importFeeds(site, source, listener),
+  };
+}
+
+async function find(site: Site, reference: string): Promise<ImageSummary | undefined> {
+  const digest = await digestOf(site, reference);
+  const record = digest === undefined ? undefined : await findImageRecord(site.store.db, digest);
+  return record === undefined ? undefined : present(site, record);
+}
+
+async function digestOf({ registry }: Site, text: string): Promise<Digest | undefined> {
+  const digest = parseDigest(text);
+  if (digest !== undefined) return digest;
+  const reference = parseReference(text);
+  if (reference === undefined) return undefined;
+  return reference.digest ?? (await registry.getManifest(reference.repository, reference.tag ?? "latest"))?.digest;
+}
+
+async function required(site: Site, reference: string): Promise<ImageSummary> {
+  const image = await find(site, reference);
+  if (image !== undefined) return image;
+  throw new Failure("not_found", `Cannot find the image "${reference}": it was not minted here`, { hint: "`mintmark image list` shows what was" });
+}
+
+/** The stored summary with what moves: tags and the proof. */
+async function present({ registry, store }: Site, record: ImageRecord): Promise<ImageSummary> {
+  const summary = JSON.parse(record.summary) as ImageSummary;
+  const tags: string[] = [];
+  for (const tag of summary.tags) if ((await registry.getManifest(summary.repository, tag))?.digest === summary.digest) tags.push(tag);
+  return { ...summary, tags, reproduced: (await newestProof(store.db, summary.digest)) ?? summary.reproduced };
+}
+
+/** Today's findings: lists are updated where the archives answer, and used as they are where not. */
+async function scanAgain(site: Site, image: ImageSummary): Promise<ScanReport> {
+  const lock = await site.workshop.lockOf(image.lockDigest);
+  const manifest = await site.registry.getManifest(image.repository, image.digest);
+  const status = manifest === undefined ? undefined : await site.workshop.fileInImage(JSON.parse(manifest.bytes.toString("utf8")) as Parameters<Site["workshop"]["fileInImage"]>[0], "var/lib/dpkg/status");
+  if (status === undefined) throw new Failure("not_found", `Cannot scan "${image.digest}": its package database cannot be read`);
+  const watch = { signal: new AbortController().signal, onProgress: () => undefined };
+  const suites = await site.workshop.security(lock, { ...watch, refresh: true }).catch((error: unknown) => {
+    if (!(error instanceof Failure) || error.code !== "upstream_unreachable") throw error;
+    return site.workshop.security(lock, { ...watch, refresh: false });
+  });
+  return matchPackages(site, { lock, packages: packagesFromDpkgStatus(status.toString("utf8")), suites });
+}
+
+async function makeLock(site: Site, request: BuildRequest, listener: ProgressListener): Promise<{ path: string; changes: string[] }> {
+  const { workshop } = site;
+  const loaded = await workshop.load(await recipeFolder({ ...site, request }));
+  const target = await workshop.target(loaded, request.distribution);
+  const previous = await workshop.readLock(target).catch(() => undefined);
+  listener({ kind: "step-started", step: "resolve" });
+  const { lock } = await workshop.resolve(loaded, target, previous, new AbortController().signal);
+  await workshop.writeLock(target, lock);
+  return { path: target.lockPath, changes: workshop.changes(previous, lock) };
+}
+
+async function importFeeds({ store }: Site, place: string, listener: ProgressListener): Promise<AdvisoryImport[]> {
+  const reports = await importAdvisories(store, {
+    place,
+    onProgress: (feed, recordCount) => listener({ kind: "step-progress", step: "scan", done: recordCount, total: 0, unit: "records", note: feed }),
+  });
+  return reports.map(({ feed, invalid }) => ({ feed: feed.name, recordCount: feed.recordCount, refused: invalid.map(({ record, problem }) => ({ name: record, reason: problem })) }));
+}

@@ -1,0 +1,145 @@
+import { join } from "node:path";
+import { isoSeconds } from "../base/clock.ts";
+import { toFailure } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import { clearWork, openWorkshop } from "../build/build.ts";
+import type { Config } from "../config/config.ts";
+import { openQueue, type Queue, type RunContext } from "../jobs/jobs.ts";
+import type { Digest } from "../model/digest.ts";
+import type { ProgressEvent } from "../model/progress.ts";
+import { openRegistry } from "../registry/registry.ts";
+import { openKey } from "../sign/sign.ts";
+import { addProof } from "../store/images-records.ts";
+import { getRun, type RunRecord } from "../store/run-records.ts";
+import { openStore, type Store } from "../store/store.ts";
+import type { BuildContext, ProofRequest, Site } from "./build-context.ts";
+import type { BuildRequest, BuildRun, Factory } from "./factory.ts";
+import { mint } from "./mint.ts";
+import { inquiries } from "./inquiries.ts";
+
+/**
+ * The pipeline room: wires the stages and knows, alone, which follows which.
+ *
+ * mint.ts is the sentence; image-steps, evidence-steps and release-steps are its parts. It owns the definitions of
+ * the jobs and promises that a build once accepted ends in an image or in a reason, also across `kill -9`.
+ *
+ * Opens the factory of a data folder as its one owner; unfinished builds go on at once.
+ *
+ * @throws Failure `data_locked`, `data_newer`, `key_unusable`
+ */
+export async function openFactory(config: Config, log: Log): Promise<Factory> {
+  const store = await openStore({ dataDir: config.dataDir, log });
+  try {
+    return await assemble(config, store, log);
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+const defaultHost = (config: Config): string => new URL(config.publicUrl ?? `http://${config.listen.host}:${config.listen.port}`).host;
+
+async function assemble(config: Config, store: Store, log: Log): Promise<Factory> {
+  await clearWork(config.dataDir);
+  const registry = openRegistry(store);
+  const sources = config.upstreams.apt;
+  const workshop = await openWorkshop({ dataDir: config.dataDir, blobs: store.blobs, ...(sources.length === 0 ? {} : { sources }) });
+  const folder = join(config.dataDir, "keys");
+  const given = config.keys.passphrase === undefined ? {} : { passphrase: config.keys.passphrase };
+  const keys = { release: await openKey({ folder, name: "release", ...given }), evidence: await openKey({ folder, name: "evidence", ...given }) };
+  let host = defaultHost(config);
+  let queue: Queue | undefined;
+  const site: Site = {
+    store,
+    registry,
+    workshop,
+    config,
+    log,
+    keys,
+    registryHost: () => host,
+    async requestProof(proof) {
+      await addProof(store.db, { digest: proof.image, result: "pending", detail: "a clean rebuild is queued" });
+      await queue!.enqueue({ name: "proof", input: proof, concurrencyKey: buildKey(proof.request), dedupeKey: proof.image });
+    },
+  };
+  queue = await openQueue({ store, log, concurrency: 1 });
+  queue.define("build", 1, (job) => runBuild(site, job), { attemptsMax: 1 });
+  queue.define("proof", 1, (job) => runProof(site, job), { attemptsMax: 2 });
+  const running = queue;
+  return {
+    store,
+    registry,
+    config,
+    log,
+    keys,
+    announce: (url) => void (host = new URL(url).host),
+    startBuild: (request) => running.enqueue({ name: "build", input: request, concurrencyKey: buildKey(request) }),
+    watch: (runId, after, signal) => watchRun(running, { runId, after: after ?? 0, signal }),
+    run: async (runId) => buildRun(await getRun(store.db, runId)),
+    cancelBuild: (runId) => running.cancel(runId),
+    settled: () => running.drain(),
+    ...inquiries(site),
+    async close() {
+      await running.close({ waitMs: config.shutdownSeconds * 1000 });
+      await store.close();
+    },
+  };
+}
+
+/** Two builds of one recipe take turns: they share its lock and its kept system. */
+function buildKey({ recipe, distribution }: BuildRequest): string {
+  return `build:${recipe}:${distribution ?? ""}`;
+}
+
+async function runBuild(site: Site, job: RunContext): Promise<{ image: Digest }> {
+  const request = job.input as BuildRequest;
+  return { image: await reporting({ ...site, job, request, pinnedLock: undefined, durations: {} }) };
+}
+
+/** Builds again from nothing. What is equal is proven; what is not is replaced by the clean image. */
+async function runProof(site: Site, job: RunContext): Promise<{ image: Digest }> {
+  const { image, lockDigest, request } = job.input as ProofRequest;
+  const clean = await reporting({ ...site, job, request, pinnedLock: lockDigest, durations: {} });
+  const isEqual = clean === image;
+  const detail = isEqual ? "a clean build from the same lock gave the same digest" : `a clean build from the same lock gave ${clean}, which has taken its tags`;
+  await addProof(site.store.db, { digest: image, result: isEqual ? "yes" : "no", detail });
+  if (!isEqual) site.log.error({ image, clean }, "an image from a kept system differs from its clean build and was replaced");
+  return { image: clean };
+}
+
+/** Mints and tells how it ended, whatever the end. */
+async function reporting(context: BuildContext): Promise<Digest> {
+  const emit = (event: ProgressEvent): void => context.job.emit(event);
+  try {
+    const image = await mint(context);
+    emit({ kind: "finished", image });
+    return image;
+  } catch (error) {
+    const { code, message, hint } = toFailure(error);
+    if (!context.job.signal.aborted) emit({ kind: "failed", step: undefined, code, message, hint });
+    throw error;
+  }
+}
+
+interface WatchInput {
+  readonly runId: string;
+  readonly after: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+async function* watchRun(queue: Queue, { runId, after, signal }: WatchInput): ReturnType<Factory["watch"]> {
+  for await (const { sequence, at, event } of queue.watch(runId, after, signal)) yield { sequence, at: isoSeconds(at), event: event as ProgressEvent };
+}
+
+function buildRun(record: RunRecord | undefined): BuildRun | undefined {
+  if (record === undefined) return undefined;
+  const output = record.output as { image?: Digest } | undefined;
+  const input = record.input as BuildRequest | ProofRequest;
+  return {
+    id: record.id,
+    state: record.state === "cancelled" ? "failed" : record.state,
+    request: "request" in input ? input.request : input,
+    ...(output?.image === undefined ? {} : { image: output.image }),
+    ...(record.failure === undefined || record.state === "succeeded" ? {} : { failure: record.failure }),
+  };
+}
