@@ -1,0 +1,194 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { mkdir, open, readFile, readdir, rename, rm, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { Readable } from "node:stream";
+import { newId } from "../base/clock.ts";
+import { Failure, systemCodeOf } from "../base/errors.ts";
+import { syncFolder } from "../base/files.ts";
+import { limits } from "../base/limits.ts";
+import { type Digest, digestHex, parseDigest } from "../model/digest.ts";
+import { algorithmOf, mismatch } from "./blob-digest.ts";
+import { explainFullDisk, writeSource } from "./blob-writer.ts";
+import type { BlobSource, BlobStore, BlobUploads, ByteRange, PutOptions, StoredBlob } from "./blobs.ts";
+import { DiskUploads } from "./disk-uploads.ts";
+
+/** What `read` takes into memory where the caller sets no limit. */
+const readLimitBytes = 64 * 1024 * 1024;
+
+/**
+ * Opens the blobs of a folder: `sha256/ab/<hex>`, `sha512/ab/<hex>`, `tmp/` and `uploads/`.
+ *
+ * @param options.exclusive the caller is the only writer: folders are made and what a crash left in `tmp/` is
+ *   removed. Without it the blobs can only be read.
+ */
+export async function openDiskBlobs(options: {
+  readonly folder: string;
+  readonly exclusive: boolean;
+}): Promise<BlobStore> {
+  const { folder, exclusive } = options;
+  if (exclusive) {
+    await rm(join(folder, "tmp"), { recursive: true, force: true });
+    for (const name of ["tmp", "uploads", "sha256", "sha512"])
+      await mkdir(join(folder, name), { recursive: true, mode: 0o700 });
+    await syncFolder(folder);
+  }
+  return new DiskBlobs(folder, exclusive);
+}
+
+class DiskBlobs implements BlobStore {
+  readonly uploads: BlobUploads;
+  readonly #folder: string;
+  readonly #writable: boolean;
+  /** Blobs that are visible under their name but may not survive a power cut yet. */
+  readonly #settling = new Map<Digest, Promise<StoredBlob>>();
+  readonly #knownFolders = new Set<string>();
+
+  constructor(folder: string, writable: boolean) {
+    this.#folder = folder;
+    this.#writable = writable;
+    this.uploads = new DiskUploads({
+      folder: join(folder, "uploads"),
+      writable,
+      adopt: async (path, blob) => await this.#adopt(path, blob),
+    });
+  }
+
+  async stat(digest: Digest): Promise<{ readonly sizeBytes: number } | undefined> {
+    try {
+      return { sizeBytes: (await stat(this.#pathOf(digest))).size };
+    } catch (error) {
+      if (systemCodeOf(error) === "ENOENT") return undefined;
+      throw error;
+    }
+  }
+
+  async put(source: BlobSource, options: PutOptions = {}): Promise<StoredBlob> {
+    assert(this.#writable, "The blobs are open for reading only");
+    const algorithm = algorithmOf(options.expected);
+    const temporary = join(this.#folder, "tmp", newId());
+    const hash = createHash(algorithm);
+    try {
+      const handle = await open(temporary, "wx", 0o444);
+      try {
+        const { writtenBytes, broken } = await writeSource(handle, source, {
+          position: 0,
+          hash,
+          limitBytes: options.limitBytes,
+        });
+        if (broken !== undefined) throw broken.cause;
+        const blob = { digest: `${algorithm}:${hash.digest("hex")}` as Digest, sizeBytes: writtenBytes };
+        if (options.expected !== undefined && options.expected !== blob.digest)
+          throw mismatch(options.expected, blob.digest);
+        if (!(await this.#has(blob))) await handle.datasync();
+        return await this.#adopt(temporary, blob);
+      } finally {
+        await handle.close();
+      }
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw explainFullDisk(error);
+    }
+  }
+
+  async open(digest: Digest, range?: ByteRange): Promise<Readable> {
+    if (range !== undefined) assert(range.start >= 0 && range.end >= range.start, "A byte range runs forwards");
+    // The file is opened here, so that its absence is met by the caller and a later delete is not met at all.
+    const handle = await open(this.#pathOf(digest), "r").catch((error: unknown) => {
+      throw absent(digest, error);
+    });
+    return handle.createReadStream({ ...range, highWaterMark: limits.chunkBytes });
+  }
+
+  async read(digest: Digest, limitBytes = readLimitBytes): Promise<Buffer> {
+    const known = await this.stat(digest);
+    if (known !== undefined && known.sizeBytes > limitBytes)
+      throw new Failure(
+        "too_large",
+        `Cannot read the blob "${digest}": it has ${known.sizeBytes} bytes, more than ${limitBytes}`,
+      );
+    return await readFile(this.#pathOf(digest)).catch((error: unknown) => {
+      throw absent(digest, error);
+    });
+  }
+
+  async localPath(digest: Digest): Promise<string> {
+    const path = this.#pathOf(digest);
+    await stat(path).catch((error: unknown) => {
+      throw absent(digest, error);
+    });
+    return path;
+  }
+
+  async delete(digest: Digest): Promise<boolean> {
+    assert(this.#writable, "The blobs are open for reading only");
+    // A put of the same blob that is about to answer does so first.
+    await this.#settling.get(digest)?.catch(() => undefined);
+    try {
+      await rm(this.#pathOf(digest));
+      return true;
+    } catch (error) {
+      if (systemCodeOf(error) === "ENOENT") return false;
+      throw error;
+    }
+  }
+
+  async *list(): AsyncGenerator<Digest> {
+    for (const algorithm of ["sha256", "sha512"]) {
+      for (const prefix of await namesIn(join(this.#folder, algorithm))) {
+        for (const name of await namesIn(join(this.#folder, algorithm, prefix))) {
+          const digest = parseDigest(`${algorithm}:${name}`);
+          if (digest !== undefined) yield digest;
+        }
+      }
+    }
+  }
+
+  /** Gives a complete, synced file its place; one that is there already is kept and the file dropped. */
+  async #adopt(temporary: string, blob: StoredBlob): Promise<StoredBlob> {
+    const settling = this.#settling.get(blob.digest);
+    if (settling !== undefined || (await this.#has(blob))) {
+      await rm(temporary, { force: true });
+      // The answer is a promise that the blob is durable, so it waits for whoever makes it so.
+      return await (settling ?? this.#settling.get(blob.digest) ?? blob);
+    }
+    const settled = this.#settle(temporary, blob).finally(() => this.#settling.delete(blob.digest));
+    this.#settling.set(blob.digest, settled);
+    return await settled;
+  }
+
+  async #settle(temporary: string, blob: StoredBlob): Promise<StoredBlob> {
+    const path = this.#pathOf(blob.digest);
+    const folder = dirname(path);
+    if (!this.#knownFolders.has(folder)) {
+      if ((await mkdir(folder, { recursive: true, mode: 0o700 })) !== undefined) await syncFolder(dirname(folder));
+      this.#knownFolders.add(folder);
+    }
+    await rename(temporary, path);
+    await syncFolder(folder);
+    return blob;
+  }
+
+  /** Whether the blob is there in its full length: one cut short by a broken disk is written again. */
+  async #has(blob: StoredBlob): Promise<boolean> {
+    return (await this.stat(blob.digest))?.sizeBytes === blob.sizeBytes;
+  }
+
+  #pathOf(digest: Digest): string {
+    assert(parseDigest(digest) === digest, "A digest names a file, so it must be well formed");
+    const hex = digestHex(digest);
+    return join(this.#folder, algorithmOf(digest), hex.slice(0, 2), hex);
+  }
+}
+
+function absent(digest: Digest, error: unknown): unknown {
+  if (systemCodeOf(error) !== "ENOENT") return error;
+  return new Failure("not_found", `Cannot read the blob "${digest}": the store does not have it`, { cause: error });
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  return await readdir(folder).catch((error: unknown) => {
+    if (systemCodeOf(error) === "ENOENT") return [];
+    throw error;
+  });
+}

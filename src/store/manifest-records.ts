@@ -1,0 +1,165 @@
+import { nowMs } from "../base/clock.ts";
+import { type Digest } from "../model/digest.ts";
+import { type Descriptor } from "../model/oci.ts";
+import { type Database } from "./database.ts";
+import { ensureRepository } from "./repository-records.ts";
+
+/** What a manifest names, and as what. */
+export interface ManifestEdge {
+  readonly child: Digest;
+  readonly kind: "config" | "layer" | "child" | "subject";
+}
+
+/** A manifest to store. */
+export interface NewManifest {
+  readonly repository: string;
+  readonly digest: Digest;
+  readonly mediaType: string;
+  readonly bytes: Uint8Array;
+  /** What a referrers listing shows as the type; undefined for an index without one. */
+  readonly artifactType: string | undefined;
+  readonly annotations: Readonly<Record<string, string>> | undefined;
+  readonly edges: readonly ManifestEdge[];
+  readonly actor: string;
+}
+
+/** A manifest as it is found. */
+export interface FoundManifest {
+  readonly digest: Digest;
+  readonly mediaType: string;
+  readonly sizeBytes: number;
+}
+
+/** Names in one `IN (…)` and rows in one insert; databases bound the parameters of a statement. */
+const rowsPerQuery = 300;
+
+/** Stores a manifest in a repository, which is made where it is new. Idempotent. Call it in a transaction. */
+export async function insertManifest(db: Database, manifest: NewManifest): Promise<void> {
+  const { repository, digest, mediaType, bytes, edges } = manifest;
+  const now = nowMs();
+  await ensureRepository(db, repository);
+  await db
+    .insertInto("manifest_contents")
+    .values({ digest, size_bytes: bytes.byteLength, bytes, created_at: now })
+    .onConflict((conflict) => conflict.doNothing())
+    .execute();
+  for (let start = 0; start < edges.length; start += rowsPerQuery)
+    await db
+      .insertInto("manifest_edges")
+      .values(edges.slice(start, start + rowsPerQuery).map(({ child, kind }) => ({ parent: digest, child, kind })))
+      .onConflict((conflict) => conflict.doNothing())
+      .execute();
+  await db
+    .insertInto("manifests")
+    .values({
+      repository,
+      digest,
+      media_type: mediaType,
+      artifact_type: manifest.artifactType ?? null,
+      subject: edges.find(({ kind }) => kind === "subject")?.child ?? null,
+      annotations: manifest.annotations === undefined ? null : JSON.stringify(manifest.annotations),
+      pushed_at: now,
+      pushed_by: manifest.actor,
+    })
+    // Bytes without a mediaType of their own have the type that they were pushed with last.
+    .onConflict((conflict) => conflict.columns(["repository", "digest"]).doUpdateSet({ media_type: mediaType }))
+    .execute();
+}
+
+/** A manifest of a repository, without its bytes. */
+export async function findManifest(
+  db: Database,
+  repository: string,
+  digest: Digest,
+): Promise<FoundManifest | undefined> {
+  const row = await db
+    .selectFrom("manifests")
+    .innerJoin("manifest_contents", "manifest_contents.digest", "manifests.digest")
+    .select(["manifests.media_type", "manifest_contents.size_bytes"])
+    .where("manifests.repository", "=", repository)
+    .where("manifests.digest", "=", digest)
+    .executeTakeFirst();
+  return row === undefined ? undefined : { digest, mediaType: row.media_type, sizeBytes: row.size_bytes };
+}
+
+/** The bytes of a manifest. */
+export async function readManifestBytes(db: Database, digest: Digest): Promise<Buffer | undefined> {
+  const row = await db
+    .selectFrom("manifest_contents")
+    .select("bytes")
+    .where("digest", "=", digest)
+    .executeTakeFirst();
+  return row === undefined ? undefined : Buffer.from(row.bytes.buffer, row.bytes.byteOffset, row.bytes.byteLength);
+}
+
+/** The sizes in bytes of those of some manifests that a repository has. */
+export async function sizesOfManifests(
+  db: Database,
+  repository: string,
+  digests: readonly Digest[],
+): Promise<Map<Digest, number>> {
+  const sizes = new Map<Digest, number>();
+  for (let start = 0; start < digests.length; start += rowsPerQuery) {
+    const rows = await db
+      .selectFrom("manifests")
+      .innerJoin("manifest_contents", "manifest_contents.digest", "manifests.digest")
+      .select(["manifests.digest", "manifest_contents.size_bytes"])
+      .where("manifests.repository", "=", repository)
+      .where("manifests.digest", "in", digests.slice(start, start + rowsPerQuery))
+      .execute();
+    for (const row of rows) sizes.set(row.digest, row.size_bytes);
+  }
+  return sizes;
+}
+
+/** A page of referrers: those after `after` (exclusive, "" for all), at most `limit`. */
+export interface ReferrersPage {
+  readonly repository: string;
+  readonly subject: Digest;
+  readonly artifactType: string | undefined;
+  readonly after: string;
+  readonly limit: number;
+}
+
+/** Lists what refers to a manifest, ordered by digest, as descriptors. */
+export async function listReferrers(db: Database, page: ReferrersPage): Promise<Descriptor[]> {
+  let query = db
+    .selectFrom("manifests")
+    .innerJoin("manifest_contents", "manifest_contents.digest", "manifests.digest")
+    .select(["manifests.digest", "media_type", "artifact_type", "annotations", "size_bytes"])
+    .where("repository", "=", page.repository)
+    .where("subject", "=", page.subject)
+    .where("manifests.digest", ">", page.after as Digest);
+  if (page.artifactType !== undefined) query = query.where("artifact_type", "=", page.artifactType);
+  const rows = await query.orderBy("manifests.digest").limit(page.limit).execute();
+  return rows.map((row) => ({
+    mediaType: row.media_type,
+    digest: row.digest,
+    size: row.size_bytes,
+    ...(row.artifact_type === null ? {} : { artifactType: row.artifact_type }),
+    ...(row.annotations === null ? {} : { annotations: JSON.parse(row.annotations) as Record<string, string> }),
+  }));
+}
+
+/** The digests of what refers to a manifest directly. */
+export async function listReferrerDigests(db: Database, repository: string, subject: Digest): Promise<Digest[]> {
+  const rows = await db
+    .selectFrom("manifests")
+    .select("digest")
+    .where("repository", "=", repository)
+    .where("subject", "=", subject)
+    .execute();
+  return rows.map(({ digest }) => digest);
+}
+
+/** Takes a manifest without tags out of a repository; its bytes go with the last repository. Call it in a transaction. */
+export async function deleteManifest(db: Database, repository: string, digest: Digest): Promise<void> {
+  await db.deleteFrom("manifests").where("repository", "=", repository).where("digest", "=", digest).execute();
+  const holder = await db
+    .selectFrom("manifests")
+    .select("digest")
+    .where("digest", "=", digest)
+    .limit(1)
+    .executeTakeFirst();
+  if (holder === undefined) await db.deleteFrom("manifest_contents").where("digest", "=", digest).execute();
+}
