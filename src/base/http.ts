@@ -20,7 +20,9 @@ export interface FetchOptions {
 }
 
 /**
- * Downloads an http or https address into memory.
+ * Downloads an http or https address into memory; credentials in the address become basic authentication.
+ *
+ * Headers and credentials go to the origin of the address only, never to where it redirects.
  *
  * @throws Failure `usage` on another scheme, `not_found` on 404 and 410, `too_large`, `forbidden` where a redirect leads to
  *   a private address, `cancelled` on the signal, `upstream_unreachable` for the rest
@@ -40,7 +42,9 @@ export async function fetchLimited(address: string, options: FetchOptions): Prom
  */
 export async function fetchToFile(address: string, path: string, options: FetchOptions): Promise<void> {
   try {
-    await download(address, options, (body) => pipeline(Readable.from(body), createWriteStream(path, { flags: "wx", mode: 0o600 })));
+    await download(address, options, (body) =>
+      pipeline(Readable.from(body), createWriteStream(path, { flags: "wx", mode: 0o600 })),
+    );
   } catch (error) {
     await rm(path, { force: true });
     throw error;
@@ -49,13 +53,18 @@ export async function fetchToFile(address: string, path: string, options: FetchO
 
 const redirectLimit = 5;
 
-async function download(address: string, options: FetchOptions, consume: (body: AsyncIterable<Uint8Array>) => Promise<void>): Promise<void> {
+async function download(
+  address: string,
+  options: FetchOptions,
+  consume: (body: AsyncIterable<Uint8Array>) => Promise<void>,
+): Promise<void> {
   const watchdog = startWatchdog(options);
   try {
     const response = await follow(address, options, watchdog);
     const declaredBytes = Number(response.headers.get("content-length") ?? 0);
     if (declaredBytes > options.limitBytes) throw tooLarge(address, options.limitBytes);
-    if (response.body !== null) await consume(bounded(response.body, { address, limitBytes: options.limitBytes, watchdog }));
+    if (response.body !== null)
+      await consume(bounded(response.body, { address, limitBytes: options.limitBytes, watchdog }));
   } catch (error) {
     throw asFailure(error, address, options.signal);
   } finally {
@@ -65,10 +74,11 @@ async function download(address: string, options: FetchOptions, consume: (body: 
 
 async function follow(address: string, options: FetchOptions, watchdog: Watchdog): Promise<Response> {
   let target = webAddress(address);
+  const { origin } = target;
+  const ownHeaders = { ...credentialsOf(address), ...options.headers };
   for (let hop = 0; hop <= redirectLimit; hop++) {
     watchdog.arm(limits.upstreamHeadersMs);
-    const sameOrigin = target.origin === webAddress(address).origin;
-    const headers = sameOrigin ? (options.headers ?? {}) : {};
+    const headers = target.origin === origin ? ownHeaders : {};
     const response = await fetch(target, { redirect: "manual", signal: watchdog.signal, headers });
     const location = response.headers.get("location");
     if (response.status < 300 || response.status >= 400 || location === null) return succeeded(response, address);
@@ -77,9 +87,13 @@ async function follow(address: string, options: FetchOptions, watchdog: Watchdog
     if (target.protocol === "https:" && next.protocol === "http:")
       throw new Failure("forbidden", `Cannot fetch "${shown(address)}": it redirects from https to http`);
     if (options.allowPrivate !== true && (await isPrivateHost(next.hostname)))
-      throw new Failure("forbidden", `Cannot fetch "${shown(address)}": it redirects to the private address "${next.hostname}"`, {
-        hint: "Give the final address itself, or allow private upstreams in the configuration",
-      });
+      throw new Failure(
+        "forbidden",
+        `Cannot fetch "${shown(address)}": it redirects to the private address "${next.hostname}"`,
+        {
+          hint: "Give the final address itself, or allow private upstreams in the configuration",
+        },
+      );
     target = next;
   }
   throw new Failure("upstream_unreachable", `Cannot fetch "${shown(address)}": more than ${redirectLimit} redirects`);
@@ -133,7 +147,17 @@ function webAddress(text: string): URL {
   const url = URL.parse(text);
   if (url === null || (url.protocol !== "http:" && url.protocol !== "https:"))
     throw new Failure("usage", `Cannot fetch "${shown(text)}": only http and https addresses are fetched`);
+  // They travel as a header; fetch refuses them in an address, and tells the whole of it in its message.
+  url.username = "";
+  url.password = "";
   return url;
+}
+
+function credentialsOf(address: string): Record<string, string> {
+  const url = URL.parse(address);
+  if (url === null || url.username === "") return {};
+  const pair = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
+  return { authorization: `Basic ${Buffer.from(pair).toString("base64")}` };
 }
 
 /** Networks that a public server has no business to send us to. Source: RFC 6890 and its IANA registries. */
