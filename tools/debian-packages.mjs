@@ -1,0 +1,33 @@
+/**
+ * What Mintmark needs of the machine beside Node: the Debian package, the program that proves it is there, why, and
+ * for what: `up` (running and building), `test` (the tests' peers), `bench` (what we are measured against).
+ */
+export const debianPackages = [
+  { package: "apt", program: "apt-get", for: "up", why: "resolves packages and verifies their signed indexes" },
+  { package: "dpkg", program: "dpkg", for: "up", why: "installs packages into images" },
+  { package: "gpgv", program: "gpgv", for: "up", why: "checks the signatures of package indexes" },
+  { package: "xz-utils", program: "xz", for: "up", why: "unpacks packages compressed with xz" },
+  { package: "zstd", program: "zstd", for: "up", why: "unpacks packages and compresses layers" },
+  { package: "util-linux", program: "unshare", for: "up", why: "opens the namespaces that maintainer scripts run in" },
+  { package: "mount", program: "mount", for: "up", why: "mounts the cached trees of packages" },
+  { package: "uidmap", program: "newuidmap", for: "up", why: "builds images as an ordinary user" },
+  { package: "skopeo", program: "skopeo", for: "test", why: "copies images to and from our registry" },
+  { package: "podman", program: "podman", for: "test", why: "pulls, verifies and runs our images" },
+  {
+    package: "buildah",
+    program: "buildah",
+    for: "test",
+    why: "builds from our images and pushes; a peer in the bench",
+  },
+  { package: "runc", program: "runc", for: "test", why: "runs containers for podman and buildah" },
+  {
+    package: "mmdebstrap",
+    program: "mmdebstrap",
+    for: "test",
+    why: "makes the file system that ours is compared with",
+  },
+  { package: "jq", program: "jq", for: "test", why: "reads our JSON as a user's script would" },
+  { package: "openssl", program: "openssl", for: "test", why: "verifies our signatures with another implementation" },
+  { package: "gnupg", program: "gpg", for: "test", why: "signs the package indexes of the tests' own mirrors" },
+  { package: "dpkg-dev", program: "dpkg-scanpackages", for: "test", why: "makes the package indexes of those mirrors" },
+];
