@@ -1,0 +1,89 @@
+import { Readable } from "node:stream";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { sleep } from "../base/clock.ts";
+import { Failure, toFailure } from "../base/errors.ts";
+import type { RunEvent } from "../pipeline/factory.ts";
+import type { ApiContext } from "./api-app.ts";
+import { bounds } from "./bounds.ts";
+import { problemOf } from "./problem.ts";
+
+interface LogRequest {
+  readonly context: ApiContext;
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+  readonly id: string;
+  /** The last event that the client has seen. */
+  readonly after: number;
+}
+
+/**
+ * Streams the events of a build as server-sent events or as lines of JSON.
+ *
+ * Events are read only as fast as the client takes them, so a slow one costs no memory; one that takes nothing
+ * for `bounds.idleMs` is cut off and may go on later with its last sequence number.
+ */
+export async function sendBuildLog({ context, request, reply, id, after }: LogRequest): Promise<FastifyReply> {
+  const { streams } = context.metrics;
+  if ((await streams.get()).values[0]!.value >= bounds.streams)
+    throw new Failure("rate_limited", `Cannot follow the build "${id}": ${bounds.streams} readers follow builds already`);
+  const isEventStream = (request.headers.accept ?? "").includes("text/event-stream");
+  const gone = new AbortController();
+  const signal = AbortSignal.any([gone.signal, context.stopping]);
+  const events = context.factory.watch(id, after, signal);
+  const stream = Readable.from(isEventStream ? eventStream(events, signal) : jsonLines(events, signal), { objectMode: false, highWaterMark: 64 * 1024 });
+  streams.inc();
+  // The connection tells that a reader has left; the stream may be waiting for an event and would not notice.
+  reply.raw.once("close", () => {
+    streams.dec();
+    gone.abort();
+    stream.destroy();
+  });
+  return reply
+    .header("cache-control", "no-store")
+    .header("x-accel-buffering", "no")
+    .type(isEventStream ? "text/event-stream; charset=utf-8" : "application/x-ndjson")
+    .serializer((payload: unknown) => payload as string)
+    .send(stream as never);
+}
+
+/** Source: HTML Living Standard, "Server-sent events". The last event is named `end`. */
+async function* eventStream(events: AsyncIterable<RunEvent>, signal: AbortSignal): AsyncGenerator<string> {
+  yield "retry: 2000\n\n";
+  try {
+    for await (const next of withHeartbeat(events, signal))
+      yield next === undefined ? ": still here\n\n" : `id: ${next.sequence}\ndata: ${JSON.stringify(next)}\n\n`;
+    yield signal.aborted ? "event: stopping\ndata: {}\n\n" : "event: end\ndata: {}\n\n";
+  } catch (error) {
+    yield `event: problem\ndata: ${JSON.stringify(problemOf(toFailure(error)))}\n\n`;
+  }
+}
+
+/** An empty line is a sign of life, and the first one sends the headers off; a failure cuts the stream, so that nobody takes it for the end. */
+async function* jsonLines(events: AsyncIterable<RunEvent>, signal: AbortSignal): AsyncGenerator<string> {
+  yield "\n";
+  for await (const next of withHeartbeat(events, signal)) yield next === undefined ? "\n" : `${JSON.stringify(next)}\n`;
+}
+
+/** The items, and undefined whenever none came for a while. */
+async function* withHeartbeat(events: AsyncIterable<RunEvent>, signal: AbortSignal): AsyncGenerator<RunEvent | undefined> {
+  const iterator = events[Symbol.asyncIterator]();
+  try {
+    let pending = iterator.next();
+    while (true) {
+      const beat = new AbortController();
+      const first = await Promise.race([pending, sleep(bounds.heartbeatMs, AbortSignal.any([beat.signal, signal]))]);
+      beat.abort();
+      if (first === undefined) {
+        if (signal.aborted) return;
+        yield undefined;
+        continue;
+      }
+      if (first.done === true) return;
+      yield first.value;
+      pending = iterator.next();
+    }
+  } finally {
+    // Not awaited: a source that hangs must not hang its reader.
+    void iterator.return?.();
+  }
+}

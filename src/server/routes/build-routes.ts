@@ -1,0 +1,108 @@
+import { z } from "zod";
+import { Failure } from "../../base/errors.ts";
+import type { BuildRequest } from "../../pipeline/factory.ts";
+import type { Caller } from "../access.ts";
+import type { ApiApp, ApiContext } from "../api-app.ts";
+import { sendBuildLog } from "../build-log.ts";
+import { acceptedBuildSchema, buildRequestSchema, buildSchema, cancelSchema, lockSchema, problemSchema, runEventSchema } from "../schemas.ts";
+
+const params = z.object({ id: z.uuid().describe("The id of the build") });
+
+/** Asking for builds, following and stopping them. */
+export function buildRoutes(app: ApiApp, context: ApiContext): void {
+  const { factory } = context;
+  app.post(
+    "/images/build",
+    {
+      config: { need: "write" },
+      schema: {
+        operationId: "startBuild",
+        tags: ["builds"],
+        summary: "Queue a build of a recipe",
+        body: buildRequestSchema,
+        response: { 202: acceptedBuildSchema, 401: problemSchema, 403: problemSchema, 422: problemSchema },
+      },
+    },
+    async (request, reply) => {
+      const id = await factory.startBuild(requestOf(request.body, request.caller));
+      context.metrics.buildRequests.inc();
+      const build = `/api/v1/builds/${id}`;
+      return await reply.code(202).header("location", build).send({ id, build, log: `${build}/log` });
+    },
+  );
+  app.get(
+    "/builds/:id",
+    { config: { need: "read" }, schema: { operationId: "getBuild", tags: ["builds"], summary: "Show one build", params, response: { 200: buildSchema, 404: problemSchema } } },
+    async ({ params: { id } }) => (await factory.run(id)) ?? missing(id),
+  );
+  app.post(
+    "/builds/:id/cancel",
+    { config: { need: "write" }, schema: { operationId: "cancelBuild", tags: ["builds"], summary: "Stop a build", params, response: { 200: cancelSchema, 404: problemSchema } } },
+    async ({ params: { id } }) => {
+      if ((await factory.run(id)) === undefined) missing(id);
+      return { stopped: await factory.cancelBuild(id) };
+    },
+  );
+  logRoute(app, context);
+  lockRoute(app, context);
+}
+
+function logRoute(app: ApiApp, context: ApiContext): void {
+  app.get(
+    "/builds/:id/log",
+    {
+      config: { need: "read" },
+      schema: {
+        operationId: "followBuild",
+        tags: ["builds"],
+        summary: "Follow a build: its events so far, then live ones until it ends",
+        description: "Server-sent events where Accept asks for text/event-stream, else one JSON object a line. Goes on after the event named by ?after= or Last-Event-ID.",
+        params,
+        querystring: z.object({ after: z.coerce.number().int().min(0).optional() }),
+        response: { 200: { description: "The events", content: { "application/x-ndjson": { schema: runEventSchema }, "text/event-stream": { schema: runEventSchema } } }, 404: problemSchema },
+      },
+    },
+    async (request, reply) => {
+      const { id } = request.params;
+      if ((await context.factory.run(id)) === undefined) missing(id);
+      const last = Number(request.headers["last-event-id"] ?? Number.NaN);
+      const after = request.query.after ?? (Number.isSafeInteger(last) && last >= 0 ? last : 0);
+      return await sendBuildLog({ context, request, reply, id, after });
+    },
+  );
+}
+
+function lockRoute(app: ApiApp, context: ApiContext): void {
+  app.post(
+    "/locks",
+    {
+      config: { need: "administrator" },
+      schema: {
+        operationId: "lockRecipe",
+        tags: ["builds"],
+        summary: "Resolve a recipe and write its lock beside it",
+        body: buildRequestSchema,
+        response: { 200: lockSchema, 403: problemSchema, 422: problemSchema },
+      },
+    },
+    ({ body, caller }) => context.factory.lock(requestOf(body, caller), () => undefined),
+  );
+}
+
+/** A folder of the server's machine is for those who own it: a recipe may name files beside it. */
+function requestOf(body: z.output<typeof buildRequestSchema>, caller: Caller): BuildRequest {
+  const isFolder = body.recipe.includes("/") || body.recipe.startsWith(".") || body.recipe.includes("\\");
+  if (isFolder && caller.role !== "administrator")
+    throw new Failure("forbidden", `Cannot build "${body.recipe}": only the administrator may name a folder`, { hint: "Name a shipped recipe, such as base" });
+  return {
+    recipe: body.recipe,
+    mode: body.mode,
+    ...(body.distribution === undefined ? {} : { distribution: body.distribution }),
+    ...(body.architecture === undefined ? {} : { architecture: body.architecture }),
+    actor: caller.name,
+  };
+}
+
+function missing(id: string): never {
+  throw new Failure("not_found", `Cannot find the build "${id}"`);
+}
