@@ -246,6 +246,7 @@ test("lookups add up, and say which feed covers what", async () => {
     };
     const suite = await securitySuiteLookup({
       packages: [installed],
+      suites: { packageCount: 1, dateSeconds: candidate.dateSeconds },
       candidates: [candidate],
       distribution: { id: "debian", version: "12", codename: "bookworm" },
       ecosystem: "Debian:12",

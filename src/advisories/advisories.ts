@@ -79,19 +79,19 @@ export function indexLookup(db: Database): AdvisoryLookup {
 /**
  * The signed security suite as a lookup: what is installed below it, and which CVEs its changelogs name.
  *
- * It covers the distribution as soon as it has candidates, also where nothing is outdated.
+ * It covers the distribution as soon as it was read and holds anything: that it has nothing for an image says much.
  */
 export async function securitySuiteLookup(input: SecuritySuiteInput): Promise<AdvisoryLookup> {
   const advisories = await securityAdvisories(input);
-  const newest = Math.max(0, ...new Set(input.candidates.map((candidate) => candidate.dateSeconds)));
+  const { packageCount, dateSeconds } = input.suites ?? { packageCount: 0, dateSeconds: 0 };
   const state = {
     feed: "apt-security",
-    dataAt: input.candidates.length === 0 ? undefined : isoSeconds(newest * 1000),
-    recordCount: input.candidates.length,
+    dataAt: packageCount === 0 ? undefined : isoSeconds(dateSeconds * 1000),
+    recordCount: packageCount,
   };
   return memoryLookup(advisories, (ecosystem) => ({
     ...state,
-    covers: ecosystem === input.ecosystem && input.candidates.length > 0,
+    covers: ecosystem === input.ecosystem && packageCount > 0,
   }));
 }
 

@@ -8,7 +8,7 @@ import type { BlobStore } from "../store/blobs.ts";
 import { inReleaseDigests, verifyIndexes, type VerifiedIndex } from "./apt/index-chain.ts";
 import { openPrivateRoot, updateLists, type PrivateRoot } from "./apt/private-root.ts";
 import { resolve } from "./apt/resolve.ts";
-import { readChangelog, securityOffers, type SecurityOffer } from "./apt/security.ts";
+import { readChangelog, readSecurity, type SecurityContent } from "./apt/security.ts";
 import { chooseDistribution, machineSources, type AptSource } from "./apt/sources.ts";
 import { removeFolder } from "./chamber/remove-folder.ts";
 import { configure, type Configured } from "./configure.ts";
@@ -85,7 +85,7 @@ export interface Watch {
 export interface SecuritySuites {
   /** Changes when any of the signed indexes does. */
   readonly fingerprint: string;
-  offers(): Promise<readonly SecurityOffer[]>;
+  content(): Promise<SecurityContent>;
   /** The changelog of a source package at a version that is offered: it is fetched and unpacked for that. */
   changelogOf(source: string, version: string): Promise<string | undefined>;
 }
@@ -157,15 +157,15 @@ async function openSecurity({ lock, sources, watch, blobs, folders }: SecurityIn
   if (watch.refresh) await updateLists(root, watch.signal);
   const inReleases = await inReleaseDigests(root);
   if (inReleases === undefined) return undefined;
-  let verified: Promise<{ indexes: VerifiedIndex[]; offers: SecurityOffer[] }> | undefined;
+  let verified: Promise<{ indexes: VerifiedIndex[]; content: SecurityContent }> | undefined;
   const load = (): NonNullable<typeof verified> =>
-    (verified ??= verifyIndexes(root).then(async (indexes) => ({ indexes, offers: await securityOffers(indexes, lock) })));
+    (verified ??= verifyIndexes(root).then(async (indexes) => ({ indexes, content: await readSecurity(indexes, lock) })));
   return {
     fingerprint: inReleases.join(),
-    offers: async () => (await load()).offers,
+    content: async () => (await load()).content,
     async changelogOf(source, version) {
-      const { indexes, offers } = await load();
-      for (const { archive } of offers.filter((offer) => offer.source === source && offer.candidateSourceVersion === version)) {
+      const { indexes, content } = await load();
+      for (const { archive } of content.offers.filter((offer) => offer.source === source && offer.candidateSourceVersion === version)) {
         const single: Lock = { ...lock, indexes: indexes.map(({ locked }) => locked), packages: [archive] };
         const { signal, onProgress } = watch;
         await fetchPackages({ lock: single, sources, blobs, signal, onProgress });

@@ -1,6 +1,7 @@
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { newId } from "../base/clock.ts";
+import { Failure } from "../base/errors.ts";
 import { sha256Hex } from "../base/hash.ts";
 import { canonicalJson } from "../base/json.ts";
 import type { Lock } from "../model/lock.ts";
@@ -37,7 +38,10 @@ export interface Configured {
 }
 
 /** At most so many packages are changed in a kept system: beyond that a clean build is as quick. */
-const replacedMax = 24;
+const replacedMax = 40;
+
+/** Source packages whose scripts treat a second version as a person's change, so that an upgrade never equals an installation. */
+const upgradesDiffer = new Set(["ca-certificates"]);
 
 /**
  * Installs and configures the packages in a chamber and makes the last layers of it.
@@ -45,13 +49,25 @@ const replacedMax = 24;
  * Where the same recipe was configured before and only versions changed, the kept system is gone on from.
  */
 export async function configure(input: ConfigureInput): Promise<Configured> {
-  const { loaded, lock, trees, folders, signal, onMessage } = input;
+  const { loaded, lock, folders } = input;
   const keep = join(folders.roots, sha256Hex(canonicalJson([loaded.recipe.name, lock.distribution, lock.architecture])).slice(0, 24));
+  const kept = input.mayReuse && loaded.recipe.flavour === "full" ? await readKept(keep, input) : undefined;
+  if (kept === undefined) return { layers: await configureOnce(input, keep, undefined), method: "clean" };
+  try {
+    return { layers: await configureOnce(input, keep, kept), method: "kept" };
+  } catch (error) {
+    // A script that cannot be run a second time is no fault of the recipe: from nothing it may well run.
+    if (!(error instanceof Failure) || error.code !== "script_failed") throw error;
+    input.onMessage({ kind: "log", line: `The kept system cannot be gone on from (${error.message}); building from nothing` });
+    return { layers: await configureOnce(input, keep, undefined), method: "clean" };
+  }
+}
+
+async function configureOnce(input: ConfigureInput, keep: string, kept: InstallJob["kept"]): Promise<Layer[]> {
+  const { loaded, lock, trees, folders, signal, onMessage } = input;
   const workFolder = join(folders.work, newId());
   await mkdir(workFolder, { recursive: true });
   try {
-    const isRuntime = loaded.recipe.flavour === "runtime";
-    const kept = input.mayReuse && !isRuntime ? await readKept(keep, input) : undefined;
     const job: InstallJob = {
       kind: "install",
       workFolder,
@@ -61,14 +77,14 @@ export async function configure(input: ConfigureInput): Promise<Configured> {
       users: chamberUsers(loaded),
       files: chamberFiles(loaded),
       ...(kept === undefined ? {} : { kept }),
-      ...(isRuntime ? { runtime: { fixups: loaded.recipe.fixups, distribution: lock.distribution } } : {}),
+      ...(loaded.recipe.flavour === "runtime" ? { runtime: { fixups: loaded.recipe.fixups, distribution: lock.distribution } } : {}),
     };
     await runChamber(job, { signal, onMessage });
     const upperTar = join(workFolder, "upper.tar");
     const deviations = JSON.parse(await readFile(join(workFolder, "placement.json"), "utf8")) as Deviation[];
     const layers = await configuredLayers({ ...input, deviations, upperTar, epochSeconds: lock.epochSeconds });
     await keepSystem(keep, upperTar, { recipeSha256: loaded.sha256, epochSeconds: lock.epochSeconds, packages: lock.packages });
-    return { layers, method: kept === undefined ? "clean" : "kept" };
+    return layers;
   } finally {
     await removeFolder(workFolder);
   }
@@ -97,7 +113,7 @@ async function readKept(keep: string, { loaded, lock, trees, folders }: Configur
   const before = new Map(state.packages.map((entry) => [entry.name, entry]));
   if (state.recipeSha256 !== loaded.sha256 || before.size !== lock.packages.length || lock.packages.some(({ name }) => !before.has(name))) return undefined;
   const changed = trees.filter(({ locked }) => before.get(locked.name)!.sha256 !== locked.sha256);
-  if (changed.length > replacedMax) return undefined;
+  if (changed.length > replacedMax || changed.some(({ locked }) => upgradesDiffer.has(locked.source))) return undefined;
   const replaced = changed.map((tree) => {
     const { name, architecture, sha256 } = before.get(tree.locked.name)!;
     return { before: { name, architecture, tree: treeFolder(folders.trees, sha256) }, after: chamberPackage(tree) };

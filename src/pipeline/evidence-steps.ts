@@ -104,9 +104,11 @@ interface MatchInput {
 
 /** What is known today about packages: the security suites first, then every imported feed. */
 export async function matchPackages({ store }: Site, { lock, packages, suites }: MatchInput): Promise<ScanReport> {
+  const content = await suites?.content();
   const suite = await securitySuiteLookup({
     packages,
-    candidates: (await suites?.offers()) ?? [],
+    suites: content,
+    candidates: content?.offers ?? [],
     distribution: lock.distribution,
     ecosystem: ecosystemFor(lock.distribution) ?? "",
     changelogOf: async (source, sourceVersion) => suites?.changelogOf(source, sourceVersion),

@@ -14,29 +14,33 @@ import { oracleTree } from "./oracle.ts";
 const missing = await bootstrapMissing();
 const real = missing === undefined ? await realDebianPackages(configurableNames) : { reason: missing };
 
-describe("the oracle: what mmdebstrap makes of the same packages", { skip: "reason" in real ? real.reason : false }, () => {
-  const epochSeconds = 1_750_000_000;
-  const names = [...configurableNames, "apt", "busy"];
-  let folder = "";
-  let repository: AptRepository;
-  before(async () => {
-    folder = await mkdtemp(join(tmpdir(), "oracle-"));
-    repository = await repositoryOf([...("reason" in real ? [] : real.packages.debs), placeholderApt(), busyDeb()]);
-  });
-  after(async () => {
-    await repository.close();
-    await rm(folder, { recursive: true, force: true });
-  });
+describe(
+  "the oracle: what mmdebstrap makes of the same packages",
+  { skip: "reason" in real ? real.reason : false },
+  () => {
+    const epochSeconds = 1_750_000_000;
+    const names = [...configurableNames, "apt", "busy"];
+    let folder = "";
+    let repository: AptRepository;
+    before(async () => {
+      folder = await mkdtemp(join(tmpdir(), "oracle-"));
+      repository = await repositoryOf([...("reason" in real ? [] : real.packages.debs), placeholderApt(), busyDeb()]);
+    });
+    after(async () => {
+      await repository.close();
+      await rm(folder, { recursive: true, force: true });
+    });
 
-  it("is the same twice, and holds what real and fixture scripts made", async () => {
-    const first = await oracleTree({ repository, names, target: join(folder, "first.tar"), epochSeconds });
-    const second = await oracleTree({ repository, names, target: join(folder, "second.tar"), epochSeconds });
-    const { unexplained } = compareTrees(first, second, { explanations: explainedDifferences, times: true });
-    assert.equal(formatDifferences(unexplained), "");
-    assert.deepEqual([first.get("bin")?.kind, first.get("bin")?.link], ["symlink", "usr/bin"]);
-    assert.equal(first.get("usr/bin/busy")?.link, "/etc/alternatives/busy");
-    assert.equal(first.get("etc/alternatives/busy")?.link, "/usr/lib/busy/busy");
-    assert.deepEqual([first.get("var/spool/busy")?.mode, first.get("var/spool/busy")?.gid], [0o2770, 970]);
-    assert.ok(Math.max(...[...first.values()].map(({ mtimeSeconds }) => mtimeSeconds)) <= epochSeconds);
-  });
-});
+    it("is the same twice, and holds what real and fixture scripts made", async () => {
+      const first = await oracleTree({ repository, names, target: join(folder, "first.tar"), epochSeconds });
+      const second = await oracleTree({ repository, names, target: join(folder, "second.tar"), epochSeconds });
+      const { unexplained } = compareTrees(first, second, { explanations: explainedDifferences, times: true });
+      assert.equal(formatDifferences(unexplained), "");
+      assert.deepEqual([first.get("bin")?.kind, first.get("bin")?.link], ["symlink", "usr/bin"]);
+      assert.equal(first.get("usr/bin/busy")?.link, "/etc/alternatives/busy");
+      assert.equal(first.get("etc/alternatives/busy")?.link, "/usr/lib/busy/busy");
+      assert.deepEqual([first.get("var/spool/busy")?.mode, first.get("var/spool/busy")?.gid], [0o2770, 970]);
+      assert.ok(Math.max(...[...first.values()].map(({ mtimeSeconds }) => mtimeSeconds)) <= epochSeconds);
+    });
+  },
+);

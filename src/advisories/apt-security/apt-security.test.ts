@@ -25,6 +25,7 @@ function offered(name: string, source: string, version: string): SecurityCandida
 function input(packages: Package[], candidates: SecurityCandidate[], changelog?: string): SecuritySuiteInput {
   return {
     packages,
+    suites: { packageCount: candidates.length, dateSeconds: 1_700_000_000 },
     candidates,
     distribution: { id: "debian", version: "12", codename: "bookworm" },
     ecosystem: "Debian:12",

@@ -19,6 +19,8 @@ export interface SecurityCandidate {
 /** What the feed needs; the version order is handed in because it belongs to another room. */
 export interface SecuritySuiteInput {
   readonly packages: readonly Package[];
+  /** What the suites hold in all, however little of it is about the packages; undefined where none was read. */
+  readonly suites: { readonly packageCount: number; readonly dateSeconds: number } | undefined;
   readonly candidates: readonly SecurityCandidate[];
   readonly distribution: Distribution;
   /** OSV ecosystem of the distribution, such as `Debian:12`. */

@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { plainEnvironment, run } from "../../base/child.ts";
 import { Failure } from "../../base/errors.ts";
@@ -30,7 +30,7 @@ export async function openPrivateRoot({ cacheFolder, distribution, architecture,
   const folder = join(cacheFolder, `${distribution.id}-${distribution.codename}-${architecture}-${identity}`);
   for (const part of ["etc/preferences.d", "etc/keys", "state/lists/partial", "cache/archives/partial"]) await mkdir(join(folder, part), { recursive: true });
   const keyRings: string[] = [];
-  for (const [at, source] of sources.entries()) keyRings.push(await keyRingOf(source, join(folder, "etc/keys", `${at}.asc`), distribution));
+  for (const [at, source] of sources.entries()) keyRings.push(await keyRingOf(source, join(folder, "etc/keys", `${at}.gpg`), distribution));
   await writeFile(join(folder, "status"), "");
   await writeFile(join(folder, "etc/sources.list"), "");
   await rm(join(folder, "etc/sources.list.d"), { recursive: true, force: true });
@@ -46,20 +46,35 @@ export async function openPrivateRoot({ cacheFolder, distribution, architecture,
   };
 }
 
-async function keyRingOf(source: AptSource, inlinePath: string, distribution: Distribution): Promise<string> {
-  if (source.signedBy.includes("BEGIN PGP")) {
-    await writeFile(inlinePath, source.signedBy);
-    return inlinePath;
-  }
-  if (source.signedBy.startsWith("/")) return source.signedBy.split(",")[0]!;
+/** The key ring of a source as a binary file: apt takes both forms, gpgv only this one. */
+async function keyRingOf(source: AptSource, path: string, distribution: Distribution): Promise<string> {
+  const given = source.signedBy.includes("BEGIN PGP") ? source.signedBy : await readKeyRing(source, distribution);
+  await writeFile(path, typeof given === "string" ? dearmour(given) : given);
+  return path;
+}
+
+async function readKeyRing(source: AptSource, distribution: Distribution): Promise<Buffer | string> {
+  const named = source.signedBy.startsWith("/") ? source.signedBy.split(",")[0]! : await sharedKeyRing(source, distribution);
+  const bytes = await readFile(named).catch((cause: unknown) => {
+    throw new Failure("index_untrusted", `Cannot verify the suite "${source.suite}": the key ring "${named}" cannot be read`, { cause });
+  });
+  return bytes.includes("-----BEGIN PGP") ? bytes.toString("latin1") : bytes;
+}
+
+async function sharedKeyRing(source: AptSource, distribution: Distribution): Promise<string> {
   const shared = `${distribution.id}-archive-keyring`;
   const names = await readdir("/usr/share/keyrings").catch(() => []);
   const name = names.find((candidate) => candidate === `${shared}.gpg` || candidate === `${shared}.pgp`);
-  if (name === undefined)
-    throw new Failure("index_untrusted", `Cannot verify the suite "${source.suite}": no key ring is named for it`, {
-      hint: `Install the package ${shared}, or set signedBy in upstreams.apt`,
-    });
-  return join("/usr/share/keyrings", name);
+  if (name !== undefined) return join("/usr/share/keyrings", name);
+  throw new Failure("index_untrusted", `Cannot verify the suite "${source.suite}": no key ring is named for it`, {
+    hint: `Install the package ${shared}, or set signedBy in upstreams.apt`,
+  });
+}
+
+/** The bytes of armoured keys, one block after another. Source: RFC 9580 section 6.2. */
+function dearmour(text: string): Buffer {
+  const blocks = [...text.matchAll(/-----BEGIN PGP PUBLIC KEY BLOCK-----\r?\n(?:[^\r\n]+: [^\r\n]*\r?\n)*\r?\n([\s\S]*?)-----END/g)];
+  return Buffer.concat(blocks.map(([, body]) => Buffer.from(body!.split(/\r?\n/).filter((line) => !line.startsWith("=")).join(""), "base64")));
 }
 
 function sourceParagraph({ uri, suite, components }: AptSource, keyRing: string): string {
@@ -109,7 +124,7 @@ export async function updateLists(root: PrivateRoot, signal?: AbortSignal): Prom
   const complaint = output.split("\n").filter((line) => /^(?:E|W|Err)/.test(line));
   if (code === 0 && !complaint.some((line) => line.startsWith("E"))) return;
   const text = complaint.join("\n");
-  if (/NO_PUBKEY|not signed|BADSIG|EXPKEYSIG|REVKEYSIG|invalid signature|couldn't be verified|Hash Sum|unexpected size|expired|not valid (?:yet|until)|GPG error|weak|Clearsigned|Sub-process|malformed|Bad header data/i.test(text))
+  if (/NO_PUBKEY|(?:not|longer) signed|BADSIG|EXPKEYSIG|REVKEYSIG|invalid signature|couldn't be verified|Hash Sum|unexpected size|expired|not valid (?:yet|until)|GPG error|weak|Clearsigned|Sub-process|malformed|Bad header data/i.test(text))
     throw new Failure("index_untrusted", `Cannot trust the package index: ${firstLine(complaint)}`, {
       hint: "Nothing was taken from it. Check the clock, the key ring and the mirror, then try again",
       details: { output: text },

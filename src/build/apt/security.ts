@@ -20,19 +20,32 @@ export interface SecurityOffer {
   readonly archive: LockedPackage;
 }
 
-/** Everything that the security suites offer for the packages of a lock, in all versions they hold. */
-export async function securityOffers(indexes: readonly VerifiedIndex[], lock: Lock): Promise<SecurityOffer[]> {
+/** The security suites as they stand: what they hold in all, and what of it is about some packages. */
+export interface SecurityContent {
+  readonly packageCount: number;
+  /** Newest `Date` of the signed indexes, seconds since 1970; 0 where the target has no security suite. */
+  readonly dateSeconds: number;
+  /** For the packages of a lock, in all versions that the suites hold. */
+  readonly offers: readonly SecurityOffer[];
+}
+
+/** Reads the security suites for the packages of a lock. */
+export async function readSecurity(indexes: readonly VerifiedIndex[], lock: Lock): Promise<SecurityContent> {
   const names = new Set(lock.packages.map(({ name }) => name));
   const offers: SecurityOffer[] = [];
+  let packageCount = 0;
+  let dateSeconds = 0;
   for (const [index, { locked, listPaths }] of indexes.entries()) {
     if (!locked.suite.endsWith("-security")) continue;
+    dateSeconds = Math.max(dateSeconds, locked.dateSeconds);
     for (const path of listPaths)
       for (const text of (await readFile(path, "utf8")).split("\n\n")) {
         const name = /^Package: (\S+)$/m.exec(text)?.[1];
+        if (name !== undefined) packageCount++;
         if (name !== undefined && names.has(name)) offers.push(offer(parseParagraph(text), index, locked));
       }
   }
-  return offers;
+  return { packageCount, dateSeconds, offers };
 }
 
 function offer(record: Paragraph, index: number, locked: VerifiedIndex["locked"]): SecurityOffer {

@@ -238,11 +238,10 @@ async function reinstall(site: Site, kept: NonNullable<InstallJob["kept"]>): Pro
   for (const tree of trees) farm.add(changed.has(tree.name) ? before.find(({ name }) => name === tree.name)! : tree, diversions);
   await mountOverlay(overlay);
   for (const [at, tree] of before.entries()) await runPrerm(site, tree, after[at]!);
-  await unmountOverlay(overlay);
-  for (const tree of before) farm.remove(tree);
-  await mountOverlay(overlay);
+  // As in an upgrade, the old files are there when the new preinst runs: it may need what it replaces.
   await runPreinsts(site, after);
   await unmountOverlay(overlay);
+  for (const tree of before) farm.remove(tree);
   for (const tree of after) farm.add(tree, diversions);
   await mountOverlay(overlay);
   registerUnpacked(overlay.root, after);

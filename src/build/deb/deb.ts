@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
-import type { Readable } from "node:stream";
+import type { Readable, Transform } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { plainEnvironment } from "../../base/child.ts";
 import { Failure } from "../../base/errors.ts";
@@ -27,6 +27,8 @@ export async function openDeb(path: string): Promise<DebStreams> {
   const [format, control, data] = members;
   if (format?.name !== "debian-binary" || control === undefined || data === undefined || !control.name.startsWith("control.tar") || !data.name.startsWith("data.tar"))
     throw new Failure("archive_hostile", "Cannot read the package: its members are not debian-binary, control.tar and data.tar in this order");
+  const { buffer } = await file.read(Buffer.alloc(format.sizeBytes < 16 ? format.sizeBytes : 16), 0, null, format.start);
+  if (!/^2\.\d+\n/.test(buffer.toString("latin1"))) throw new Failure("archive_hostile", "Cannot read the package: its format is not version 2");
   return {
     control: () => bounded(decompress(path, control), limits.debControlBytes),
     data: () => bounded(decompress(path, data), Math.min(limits.debUnpackedBytes, 64 * 1024 * 1024 + data.sizeBytes * limits.debExpansionRatio)),
@@ -39,10 +41,16 @@ function decompress(path: string, member: ArMember): AsyncIterable<Uint8Array> {
     createReadStream(path, { start: member.start, end: member.start + member.sizeBytes - 1, highWaterMark: limits.chunkBytes });
   if (member.sizeBytes === 0) throw new Failure("archive_hostile", `Cannot read the package: the member "${member.name}" is empty`);
   if (compression === "") return raw();
-  if (compression === "gz") return raw().pipe(createGunzip({ chunkSize: limits.chunkBytes }));
-  if (compression === "zst") return raw().pipe(createZstdDecompress({ chunkSize: limits.chunkBytes }));
+  if (compression === "gz") return through(raw(), createGunzip({ chunkSize: limits.chunkBytes }));
+  if (compression === "zst") return through(raw(), createZstdDecompress({ chunkSize: limits.chunkBytes }));
   if (compression === "xz" || compression === "lzma") return throughXz(raw(), compression);
   throw new Failure("archive_hostile", `Cannot read the package: its compression "${compression}" is not known`);
+}
+
+/** A pipe passes no errors on by itself: without this a disk that fails would look like an archive without end. */
+function through(source: Readable, decoder: Transform): Readable {
+  source.on("error", (error) => decoder.destroy(error));
+  return source.pipe(decoder);
 }
 
 /** xz is a program of its own: Node has no decoder, and it is twice as fast as those of npm. */

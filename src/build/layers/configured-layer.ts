@@ -104,9 +104,14 @@ function upperEntries(header: TarHeader, content: Buffer, epochSeconds: number):
   if (header.kind === "character" && header.deviceMajor === 0 && header.deviceMinor === 0) return [whiteout(header.path)];
   const isOpaque = Object.entries(header.xattrs).some(([name, value]) => name.endsWith("overlay.opaque") && value.startsWith("y"));
   const xattrs = Object.fromEntries(Object.entries(header.xattrs).filter(([name]) => !name.includes("overlay.") && name !== "security.selinux"));
-  const clean: TarHeader = { ...header, xattrs, sizeBytes: content.length, mtimeSeconds: Math.min(header.mtimeSeconds, epochSeconds) };
+  const clean: TarHeader = { ...header, xattrs, sizeBytes: content.length, mtimeSeconds: clampedTime(header, epochSeconds) };
   const entry: LayerEntry = { header: clean, content: () => (async function* () { yield content; })() };
   return isOpaque ? [entry, { header: plainHeader(`${header.path}/.wh..wh..opq`, "file", 0) }] : [entry];
+}
+
+/** A time is kept unless it is later than the lock's. A link's own time says when a script last ran, which is nothing. */
+function clampedTime({ kind, mtimeSeconds }: TarHeader, epochSeconds: number): number {
+  return kind === "symlink" ? epochSeconds : Math.min(mtimeSeconds, epochSeconds);
 }
 
 function isUnchanged({ header }: LayerEntry, content: Buffer, stacked: ReadonlyMap<string, StackedEntry>): boolean {

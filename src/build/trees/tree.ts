@@ -64,13 +64,17 @@ export function mergedPath(path: string, isLink: boolean): string {
   return `usr/${path}`;
 }
 
+/** What Linux takes for one name. */
+const nameBytesMax = 255;
+
 /**
  * Checks a path from an archive before it is used.
  *
  * @throws Failure `archive_hostile`
  */
 export function checkPath(path: string): void {
-  if (path.split("/").some((part) => part === ".." || part === "." || part === "") && path !== "")
-    throw new Failure("archive_hostile", `Cannot unpack the package: the path "${path}" leads elsewhere`);
+  const parts = path === "" ? [] : path.split("/");
+  if (parts.some((part) => part === ".." || part === "." || part === "")) throw new Failure("archive_hostile", `Cannot unpack the package: the path "${path}" leads elsewhere`);
+  if (parts.some((part) => Buffer.byteLength(part) > nameBytesMax)) throw new Failure("archive_hostile", `Cannot unpack the package: a name is longer than ${nameBytesMax} bytes`);
   if (/[\0\n]/.test(path)) throw new Failure("archive_hostile", "Cannot unpack the package: a path holds a line break or a zero byte");
 }

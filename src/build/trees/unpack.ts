@@ -22,7 +22,7 @@ export async function unpack(debPath: string, folder: string): Promise<void> {
   const root = join(folder, "root");
   await mkdir(root, { recursive: true });
   const control = await unpackControl(deb, join(folder, "control"));
-  const unpacked = await unpackData(deb, root, control.conffiles);
+  const unpacked = await unpackFiles(deb, root, control.conffiles);
   const records = await writeRecords({ root, control, unpacked });
   const index: TreeIndex = {
     treeVersion,
@@ -73,7 +73,7 @@ interface Unpacked {
   readonly md5: Map<string, string>;
 }
 
-async function unpackData(deb: DebStreams, root: string, conffiles: readonly string[]): Promise<Unpacked> {
+async function unpackFiles(deb: DebStreams, root: string, conffiles: readonly string[]): Promise<Unpacked> {
   const unpacked: Unpacked = { entries: new Map(), listed: [], md5: new Map() };
   const folders: TreeEntry[] = [];
   for await (const { header, body } of readTar(deb.data())) {
@@ -195,7 +195,7 @@ async function writeRecords({ root, control, unpacked }: RecordInput): Promise<T
   files.set("list", { bytes: Buffer.from(`${listed.join("\n")}\n`), mode: 0o644 });
   if (!files.has("md5sums")) {
     const sums = [...unpacked.md5].filter(([path]) => !control.conffiles.includes(path)).map(([path, md5]) => `${md5}  ${path.slice(1)}\n`);
-    if (sums.length > 0) files.set("md5sums", { bytes: Buffer.from(sums.join("")), mode: 0o644 });
+    files.set("md5sums", { bytes: Buffer.from(sums.join("")), mode: 0o644 });
   }
   await rm(join(root, folder), { recursive: true, force: true });
   await mkdir(join(root, folder), { recursive: true });
