@@ -5,7 +5,7 @@ import { nowIso } from "../src/base/clock.ts";
 import { messageOf } from "../src/base/errors.ts";
 import { writeFileAtomic } from "../src/base/files.ts";
 import { layGround, sets, type Ground } from "./ground.ts";
-import { measure } from "./measure.ts";
+import { measure, reasonIn } from "./measure.ts";
 import type { Scenario } from "./scenario.ts";
 import { buildahInstall, buildahPull } from "./scenarios/buildah.ts";
 import { mintmarkCold } from "./scenarios/mintmark-cold.ts";
@@ -41,7 +41,13 @@ Measures Mintmark beside its peers in one run and prints ratios. Nothing is inst
   --out    also write the results as JSON, such as bench/results/DATE.json`;
 
 const { values } = parseArgs({
-  options: { set: { type: "string", default: "starter" }, only: { type: "string" }, runs: { type: "string", default: "1" }, out: { type: "string" }, help: { type: "boolean" } },
+  options: {
+    set: { type: "string", default: "starter" },
+    only: { type: "string" },
+    runs: { type: "string", default: "1" },
+    out: { type: "string" },
+    help: { type: "boolean" },
+  },
 });
 const set = sets.find((name) => name === values.set);
 const only = values.only?.split(",") ?? scenarios.map(({ name }) => name);
@@ -53,19 +59,34 @@ if (values.help === true || set === undefined || unknown.length > 0 || !Number.i
 } else await bench(set);
 
 async function bench(chosen: (typeof sets)[number]): Promise<void> {
-  const machine = { cores: cpus().length, memoryBytes: totalmem(), kernel: release(), loadBefore: loadavg()[0], versions: await versions() };
-  console.log(`${machine.cores} cores, ${Math.round(machine.memoryBytes / 2 ** 30)} GiB, Linux ${machine.kernel}, load ${machine.loadBefore?.toFixed(2)}; ${machine.versions.join(", ")}`);
+  const machine = {
+    cores: cpus().length,
+    memoryBytes: totalmem(),
+    kernel: release(),
+    loadBefore: loadavg()[0],
+    versions: await versions(),
+  };
+  console.log(
+    `${machine.cores} cores, ${Math.round(machine.memoryBytes / 2 ** 30)} GiB, Linux ${machine.kernel}, load ${machine.loadBefore?.toFixed(2)}; ${machine.versions.join(", ")}`,
+  );
   const ground = await layGround(chosen).catch((error: unknown) => {
     console.log(messageOf(error));
     process.exitCode = 6;
   });
   if (ground === undefined) return;
-  console.log(`${chosen} set: ${ground.packageCount} packages, ${(ground.archiveBytes / 1e6).toFixed(0)} MB of archives, changing ${ground.changing.name}`);
+  console.log(
+    `${chosen} set: ${ground.packageCount} packages, ${(ground.archiveBytes / 1e6).toFixed(0)} MB of archives, changing ${ground.changing.name}`,
+  );
   const outcomes: Outcome[] = [];
   try {
-    for (const scenario of scenarios.filter(({ name }) => only.includes(name))) outcomes.push(await outcomeOf(scenario, ground));
+    for (const scenario of scenarios.filter(({ name }) => only.includes(name)))
+      outcomes.push(await outcomeOf(scenario, ground));
     console.log(`\n${formatTable(outcomes)}`);
-    if (values.out !== undefined) await writeFileAtomic(values.out, `${JSON.stringify(results(outcomes, { set: chosen, ground, machine }), undefined, 2)}\n`);
+    if (values.out !== undefined)
+      await writeFileAtomic(
+        values.out,
+        `${JSON.stringify(results(outcomes, { set: chosen, ground, machine }), undefined, 2)}\n`,
+      );
   } finally {
     for (const scenario of scenarios) await scenario.cleanUp?.(ground);
     await ground.close();
@@ -84,7 +105,7 @@ async function outcomeOf(scenario: Scenario, ground: Ground): Promise<Outcome> {
       if ("value" in subject) return { scenario, costs: [], figure: subject };
       console.log(`${scenario.name}: running`);
       const cost = await measure(subject);
-      if (cost.code !== 0) return { scenario, costs: [], skipped: `it failed: ${cost.output.split("\n").at(-1)}` };
+      if (cost.code !== 0) return { scenario, costs: [], skipped: `it failed: ${reasonIn(cost.output)}` };
       costs.push(cost);
     }
     return { scenario, costs };
@@ -95,8 +116,12 @@ async function outcomeOf(scenario: Scenario, ground: Ground): Promise<Outcome> {
 
 /** The versions of the peers that are here. */
 async function versions(): Promise<string[]> {
-  const found = await Promise.all(["mmdebstrap", "buildah"].map((program) => run(program, ["--version"]).catch(() => undefined)));
-  return found.flatMap((result) => (result === undefined ? [] : [/^\D*[\d.]+/.exec(result.stdout.trim())?.[0] ?? result.stdout.trim()]));
+  const found = await Promise.all(
+    ["mmdebstrap", "buildah"].map((program) => run(program, ["--version"]).catch(() => undefined)),
+  );
+  return found.flatMap((result) =>
+    result === undefined ? [] : [/^\D*[\d.]+/.exec(result.stdout.trim())?.[0] ?? result.stdout.trim()],
+  );
 }
 
 interface Circumstances {
@@ -115,8 +140,19 @@ function results(outcomes: readonly Outcome[], { set: name, ground, machine }: C
     scenarios: outcomes.map((outcome) => {
       const { scenario, costs, figure, skipped } = outcome;
       const runsOf = costs.map(({ wallSeconds, cpuSeconds, peakBytes }) => ({ wallSeconds, cpuSeconds, peakBytes }));
-      const ratios = Object.fromEntries((scenario.beside ?? []).map((peer) => [peer, ratioTo(outcome, peer, outcomes)]));
-      return { name: scenario.name, about: scenario.about, wallSeconds: typical(outcome)?.wallSeconds, figure, runs: runsOf, ratios, bar: scenario.bar, skipped };
+      const ratios = Object.fromEntries(
+        (scenario.beside ?? []).map((peer) => [peer, ratioTo(outcome, peer, outcomes)]),
+      );
+      return {
+        name: scenario.name,
+        about: scenario.about,
+        wallSeconds: typical(outcome)?.wallSeconds,
+        figure,
+        runs: runsOf,
+        ratios,
+        bar: scenario.bar,
+        skipped,
+      };
     }),
   };
 }

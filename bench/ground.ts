@@ -6,7 +6,14 @@ import { run } from "../src/base/child.ts";
 import type { AptRepository, DebFile } from "../tests/fixtures/apt-repository.ts";
 import { changedDeb } from "../tests/fixtures/changed-deb.ts";
 import { makeGpgKey } from "../tests/fixtures/gpg-key.ts";
-import { configurableNames, placeholderApt, realDebianPackages, repositoryOf, starterNames, systemNames } from "../tests/fixtures/real-packages.ts";
+import {
+  configurableNames,
+  placeholderApt,
+  realDebianPackages,
+  repositoryOf,
+  starterNames,
+  systemNames,
+} from "../tests/fixtures/real-packages.ts";
 
 /** What all scenarios stand on: the same packages in one signed archive on loopback. */
 export interface Ground {
@@ -39,7 +46,10 @@ export async function layGround(set: (typeof sets)[number]): Promise<Ground> {
   const isStarter = set === "starter";
   const wish = isStarter ? [...systemNames, ...starterNames] : configurableNames;
   const real = await realDebianPackages(wish);
-  if ("reason" in real) throw new Failure("upstream_unreachable", `Cannot run the bench: ${real.reason}`, { hint: "The bench needs apt and a package mirror once; afterwards its cache serves" });
+  if ("reason" in real)
+    throw new Failure("upstream_unreachable", `Cannot run the bench: ${real.reason}`, {
+      hint: "The bench needs apt and a package mirror once; afterwards its cache serves",
+    });
   const { debs, distribution } = real.packages;
   const work = await mkdtemp(join(tmpdir(), "mintmark-bench-"));
   const key = await makeGpgKey();
@@ -76,15 +86,34 @@ export async function layGround(set: (typeof sets)[number]): Promise<Ground> {
   };
 }
 
-async function writeRecipe({ recipe, names, distribution }: { readonly recipe: string; readonly names: readonly string[]; readonly distribution: string }): Promise<void> {
+async function writeRecipe({
+  recipe,
+  names,
+  distribution,
+}: {
+  readonly recipe: string;
+  readonly names: readonly string[];
+  readonly distribution: string;
+}): Promise<void> {
   await mkdir(recipe, { recursive: true });
-  const lines = ["name: bench/starter", "title: Bench", `distribution: ${distribution}`, "packages:", ...names.map((name) => `  - ${name}`)];
+  const lines = [
+    "name: bench/starter",
+    "title: Bench",
+    `distribution: ${distribution}`,
+    "packages:",
+    ...names.map((name) => `  - ${name}`),
+  ];
   await writeFile(join(recipe, "image.yaml"), `${lines.join("\n")}\n`);
 }
 
 /** JSON is YAML, and needs no care for the line breaks of a key. */
 function configText(repository: AptRepository): string {
-  const apt = repository.suites.map((suite) => ({ uri: repository.url, suite, components: ["main"], signedBy: repository.key.armoured }));
+  const apt = repository.suites.map((suite) => ({
+    uri: repository.url,
+    suite,
+    components: ["main"],
+    signedBy: repository.key.armoured,
+  }));
   return JSON.stringify({ upstreams: { apt }, logLevel: "warn" });
 }
 

@@ -30,10 +30,16 @@ const timed = '"$@" 3>&-\ncode=$?\ntimes >&3\nexit $code';
 /** Runs a command and reports its wall time, the CPU time and the memory of its process tree. */
 export async function measure({ program, args, env, cwd }: Command): Promise<Cost> {
   const start = tickMs();
-  const child = spawn("/bin/sh", ["-c", timed, "sh", program, ...args], { env: { ...plainEnvironment, ...env }, cwd, stdio: ["ignore", "pipe", "pipe", "pipe"] });
+  const child = spawn("/bin/sh", ["-c", timed, "sh", program, ...args], {
+    env: { ...plainEnvironment, ...env },
+    cwd,
+    stdio: ["ignore", "pipe", "pipe", "pipe"],
+  });
   let peakBytes = 0;
   const sampler = setInterval(() => (peakBytes = Math.max(peakBytes, treeBytes(child.pid!))), 50);
-  const [times, ...printed] = [child.stdio[3], child.stdout, child.stderr].map((stream) => tail(stream as NodeJS.ReadableStream));
+  const [times, ...printed] = [child.stdio[3], child.stdout, child.stderr].map((stream) =>
+    tail(stream as NodeJS.ReadableStream),
+  );
   try {
     const [code] = (await once(child, "close")) as [number | null];
     return {
@@ -41,7 +47,10 @@ export async function measure({ program, args, env, cwd }: Command): Promise<Cos
       cpuSeconds: childSeconds(times!()),
       peakBytes,
       code: code ?? 1,
-      output: printed.map((text) => text()).join("\n").trim(),
+      output: printed
+        .map((text) => text())
+        .join("\n")
+        .trim(),
     };
   } finally {
     clearInterval(sampler);
@@ -57,7 +66,7 @@ export function treeBytes(pid: number): number {
     children.set(parent, [...(children.get(parent) ?? []), Number(name)]);
   }
   let bytes = 0;
-  for (const queue = [pid]; queue.length > 0; ) {
+  for (const queue = [pid]; queue.length > 0;) {
     const next = queue.pop()!;
     bytes += Number(/^VmRSS:\s+(\d+) kB$/m.exec(read(`/proc/${next}/status`))?.[1] ?? 0) * 1024;
     queue.push(...(children.get(next) ?? []));
@@ -84,4 +93,10 @@ function tail(stream: NodeJS.ReadableStream): () => string {
   let text = "";
   stream.on("data", (chunk: Buffer) => (text = (text + chunk.toString("utf8")).slice(-20_000)));
   return () => text;
+}
+
+/** The line of an output that says why a program failed: the last that speaks of an error, or else the last. */
+export function reasonIn(output: string): string {
+  const lines = output.trim().split("\n");
+  return lines.findLast((line) => /^(?:e|error)\b/i.test(line)) ?? lines.at(-1) ?? "";
 }

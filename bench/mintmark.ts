@@ -1,10 +1,12 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { plainEnvironment, run } from "../src/base/child.ts";
 import { Failure } from "../src/base/errors.ts";
-import type { Manifest } from "../src/model/oci.ts";
+import { mediaTypes, type Manifest } from "../src/model/oci.ts";
 import type { Ground } from "./ground.ts";
-import type { Command } from "./measure.ts";
+import { reasonIn, type Command } from "./measure.ts";
 
 const starter = resolve(import.meta.dirname, "../bin/mintmark");
 
@@ -20,28 +22,79 @@ export function dataFolder({ work }: Ground, name: string): string {
 
 /** The command that builds the ground's recipe. */
 export function buildCommand(ground: Ground, data: string, flags: readonly string[] = []): Command {
-  return { program: starter, args: ["build", ground.recipe, "--data", data, "--config", ground.config, ...flags], env: environment(ground) };
+  return {
+    program: starter,
+    args: ["build", ground.recipe, "--data", data, "--config", ground.config, ...flags],
+    env: environment(ground),
+  };
 }
 
-/** The command that serves a data folder on a free port. */
-export function serveCommand(ground: Ground, data: string): Command {
-  return { program: starter, args: ["serve", "--data", data, "--config", ground.config, "--listen", "127.0.0.1:0"], env: environment(ground) };
+/** What a running server is known by. */
+interface Running {
+  /** `http://127.0.0.1:PORT`. */
+  readonly url: string;
+  readonly pid: number;
+}
+
+const readyMs = 30_000;
+
+/** Serves a data folder on a free port while `work` runs. */
+export async function withServer<Result>(
+  ground: Ground,
+  folder: string,
+  work: (running: Running) => Promise<Result>,
+): Promise<Result> {
+  const args = ["serve", "--data", folder, "--config", ground.config, "--listen", "127.0.0.1:0"];
+  const server = spawn(starter, args, {
+    env: { ...plainEnvironment, ...environment(ground) },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const ended = once(server, "close");
+  try {
+    return await work({ url: await printedUrl(server.stdout, server.stderr), pid: server.pid! });
+  } finally {
+    server.kill("SIGTERM");
+    await ended;
+  }
+}
+
+/** The server is ready when it prints its address. */
+async function printedUrl(...outputs: readonly NodeJS.ReadableStream[]): Promise<string> {
+  let text = "";
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const giveUp = (state: string): void =>
+    reject(new Failure("internal", `Cannot measure the server: ${state}: ${text.trim().slice(-300)}`));
+  const timer = setTimeout(() => giveUp(`it printed no address in ${readyMs / 1000} s`), readyMs);
+  for (const output of outputs) {
+    output.on("data", (chunk: Buffer) => {
+      text += chunk.toString("utf8");
+      const url = /https?:\/\/127\.0\.0\.1:\d+/.exec(text)?.[0];
+      if (url !== undefined) resolve(url);
+    });
+    output.on("end", () => giveUp("it ended"));
+  }
+  return promise.finally(() => clearTimeout(timer));
+}
+
+/** The manifest of the newest image of the recipe, as a host gets it from the registry. */
+export function manifestIn(ground: Ground, folder: string): Promise<Manifest> {
+  return withServer(ground, folder, async ({ url }) => {
+    const response = await fetch(`${url}/v2/bench/starter/manifests/latest`, {
+      headers: { accept: mediaTypes.manifest },
+    });
+    if (!response.ok)
+      throw new Failure("not_found", `Cannot read the built image: the registry answered ${response.status}`);
+    return (await response.json()) as Manifest;
+  });
 }
 
 function environment({ work }: Ground): Record<string, string> {
   return { HOME: work };
 }
 
-/** The manifest of the newest image of the recipe in a data folder. */
-export async function manifestIn(ground: Ground, data: string): Promise<Manifest> {
-  const { code, stdout, stderr } = await run(starter, ["inspect", "bench/starter:latest", "--data", data, "--config", ground.config, "--json"], { env: { ...plainEnvironment, ...environment(ground) } });
-  if (code !== 0) throw new Failure("not_found", `Cannot read the built image: ${stderr.trim().split("\n").at(-1)}`);
-  return (JSON.parse(stdout) as { readonly manifest: Manifest }).manifest;
-}
-
 /** Builds once outside of the measurement, where a scenario starts from a built image. */
 export async function buildOnce(ground: Ground, data: string, flags: readonly string[] = []): Promise<void> {
   const { program, args, env } = buildCommand(ground, data, flags);
   const { code, stdout, stderr } = await run(program, args, { env: { ...plainEnvironment, ...env } });
-  if (code !== 0) throw new Failure("internal", `Cannot prepare: the build failed: ${(stderr || stdout).trim().split("\n").at(-1)}`);
+  if (code !== 0) throw new Failure("internal", `Cannot prepare: the build failed: ${reasonIn(stderr || stdout)}`);
 }

@@ -25,13 +25,18 @@ export function formatTable(outcomes: readonly Outcome[]): string {
   ]);
   const head = ["scenario", "wall", "cpu", "peak", "beside", "bar", ""];
   const widths = head.map((title, at) => Math.max(title.length, ...rows.map((row) => row[at]!.length)));
-  const line = (row: readonly string[]): string => row.map((cell, at) => (at > 0 && at < 4 ? cell.padStart(widths[at]!) : cell.padEnd(widths[at]!))).join("  ").trimEnd();
+  const line = (row: readonly string[]): string =>
+    row
+      .map((cell, at) => (at > 0 && at < 4 ? cell.padStart(widths[at]!) : cell.padEnd(widths[at]!)))
+      .join("  ")
+      .trimEnd();
   return [head, ...rows].map(line).join("\n");
 }
 
 function cells(outcome: Outcome): [string, string, string] {
   const cost = typical(outcome);
-  if (cost !== undefined) return [`${cost.wallSeconds.toFixed(1)} s`, `${cost.cpuSeconds.toFixed(1)} s`, megabytes(cost.peakBytes)];
+  if (cost !== undefined)
+    return [`${cost.wallSeconds.toFixed(1)} s`, `${cost.cpuSeconds.toFixed(1)} s`, megabytes(cost.peakBytes)];
   if (outcome.figure?.unit === "bytes") return ["", "", megabytes(outcome.figure.value)];
   return [outcome.figure === undefined ? "" : `${outcome.figure.value.toFixed(2)} s`, "", ""];
 }
@@ -64,7 +69,10 @@ function barText(outcome: Outcome, outcomes: readonly Outcome[]): string {
   const { bar, beside = [] } = outcome.scenario;
   const value = valueOf(outcome);
   if (bar === undefined || value === undefined) return "";
-  if (bar.limit !== undefined) return `${value <= bar.limit ? "met" : "MISSED"} (${outcome.figure?.unit === "bytes" ? megabytes(bar.limit) : `${bar.limit} s`})`;
+  if (bar.limit !== undefined)
+    return `${value <= bar.limit ? "met" : "MISSED"} (${outcome.figure?.unit === "bytes" ? megabytes(bar.limit) : `${bar.limit} s`})`;
   const ratio = beside[0] === undefined ? undefined : ratioTo(outcome, beside[0], outcomes);
-  return ratio === undefined || bar.ratio === undefined ? "" : `${ratio <= bar.ratio ? "met" : "MISSED"} (${bar.ratio} ×)`;
+  return ratio === undefined || bar.ratio === undefined
+    ? ""
+    : `${ratio <= bar.ratio ? "met" : "MISSED"} (${bar.ratio} ×)`;
 }

@@ -18,8 +18,21 @@ export const buildahInstall: Scenario = {
     const context = join(work, "containerfile");
     await mkdir(context, { recursive: true });
     const install = `apt-get update && apt-get install --yes --no-install-recommends ${names.join(" ")} && apt-get clean && rm -rf /var/lib/apt/lists/*`;
-    await writeFile(join(context, "Containerfile"), `FROM localhost/base\nENV DEBIAN_FRONTEND=noninteractive\nRUN ${install}\n`);
-    const flags = ["--no-cache", "--isolation", "chroot", "--ulimit", "nofile=1024:1024", "--network", "host", "--tag", "localhost/starter"];
+    await writeFile(
+      join(context, "Containerfile"),
+      `FROM localhost/base\nENV DEBIAN_FRONTEND=noninteractive\nRUN ${install}\n`,
+    );
+    const flags = [
+      "--no-cache",
+      "--isolation",
+      "chroot",
+      "--ulimit",
+      "nofile=1024:1024",
+      "--network",
+      "host",
+      "--tag",
+      "localhost/starter",
+    ];
     return { program: "buildah", args: [...storage(work), "build", ...flags, context] };
   },
   cleanUp,
@@ -67,14 +80,18 @@ async function makeBase(ground: Ground): Promise<void> {
   if (known !== "") return;
   const target = join(ground.work, "base.tar");
   const { code, output } = await bootstrap({ repository: ground.repository, names: systemNames, target });
-  if (code !== 0) throw new Failure("internal", `Cannot make the base image of the peer: ${output.trim().split("\n").at(-1)}`);
+  if (code !== 0)
+    throw new Failure("internal", `Cannot make the base image of the peer: ${output.trim().split("\n").at(-1)}`);
   const container = (await buildah(ground, ["from", "scratch"])).trim();
   await buildah(ground, ["add", container, target, "/"]);
   await buildah(ground, ["commit", "--rm", "--quiet", container, "localhost/base"]);
 }
 
 async function buildah({ work }: Ground, args: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await run("buildah", [...storage(work), ...args], { env: { ...plainEnvironment, HOME: work }, timeoutMs: 600_000 });
+  const { code, stdout, stderr } = await run("buildah", [...storage(work), ...args], {
+    env: { ...plainEnvironment, HOME: work },
+    timeoutMs: 600_000,
+  });
   if (code !== 0) throw new Failure("internal", `Cannot run buildah ${args[0]}: ${stderr.trim().split("\n").at(-1)}`);
   return stdout;
 }

@@ -12,9 +12,9 @@ export const mintmarkOnePackage: Scenario = {
   bar: { limit: 10 },
   missing: mintmarkMissing,
   async prepare(ground) {
-    const data = dataFolder(ground, "cold");
-    await buildOnce(ground, data, ["--update"]);
-    await writeFile(beforePath(ground), JSON.stringify(await manifestIn(ground, data)));
+    const folder = dataFolder(ground, "cold");
+    await buildOnce(ground, folder, ["--update"]);
+    await writeFile(beforePath(ground), JSON.stringify(await manifestIn(ground, folder)));
     await ground.change();
   },
   run: async (ground) => buildCommand(ground, dataFolder(ground, "cold"), ["--update"]),

@@ -20,7 +20,9 @@ export const mintmarkPull: Scenario = {
     const before = JSON.parse(await readFile(beforePath(ground), "utf8")) as Manifest;
     const after = await manifestIn(ground, dataFolder(ground, "cold"));
     const held = new Set([before.config, ...before.layers].map(({ digest }) => digest));
-    const value = [after.config, ...after.layers].filter(({ digest }) => !held.has(digest)).reduce((sum, { size }) => sum + size, 0);
+    const value = [after.config, ...after.layers]
+      .filter(({ digest }) => !held.has(digest))
+      .reduce((sum, { size }) => sum + size, 0);
     return { value, unit: "bytes" };
   },
 };

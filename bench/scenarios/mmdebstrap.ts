@@ -21,13 +21,27 @@ export const mmdebstrapFile: Scenario = {
   about: "peer of a warm build: mmdebstrap, everything fetched",
   missing: bootstrapMissing,
   prepare: () => Promise.resolve(),
-  run: (ground) => command(ground, `file://${ground.repository.folder}/`, ["--hook-directory=/usr/share/mmdebstrap/hooks/file-mirror-automount"]),
+  run: (ground) =>
+    command(ground, `file://${ground.repository.folder}/`, [
+      "--hook-directory=/usr/share/mmdebstrap/hooks/file-mirror-automount",
+    ]),
 };
 
-async function command({ work, repository, allNames }: Ground, uri: string, flags: readonly string[]): Promise<Command> {
+async function command(
+  { work, repository, allNames }: Ground,
+  uri: string,
+  flags: readonly string[],
+): Promise<Command> {
   const sources = join(work, "mmdebstrap.sources");
   await writeFile(sources, aptSourcesFor(repository, uri));
-  const args = ["--quiet", ...bootstrapArguments(allNames), ...flags, repository.distribution.codename, join(work, "mmdebstrap.tar"), sources];
+  const args = [
+    "--quiet",
+    ...bootstrapArguments(allNames),
+    ...flags,
+    repository.distribution.codename,
+    join(work, "mmdebstrap.tar"),
+    sources,
+  ];
   // Its temporary root must lie on the disk that our own data folder lies on.
   return { program: "mmdebstrap", args, env: { TMPDIR: work } };
 }

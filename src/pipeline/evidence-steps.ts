@@ -80,7 +80,9 @@ export interface Scan {
 export async function scanImage(context: BuildContext, inputs: Inputs, parts: { readonly image: MadeImage; readonly sboms: Sboms }): Promise<Scan> {
   const { store } = context;
   const { lock } = inputs;
-  const suites = await context.workshop.security(lock, { ...watch(context, "scan", "bytes"), refresh: false });
+  const watching = watch(context, "scan", "bytes");
+  // A lock that came with the recipe needs no resolver, but the scan needs to know what was fixed since.
+  const suites = (await context.workshop.security(lock, { ...watching, refresh: false })) ?? (context.request.mode === "locked" ? undefined : await context.workshop.security(lock, { ...watching, refresh: true }));
   const feeds = (await listFeeds(store.db)).map(({ name, generation }) => [name, generation]);
   return runStage(context, {
     name: "scan",

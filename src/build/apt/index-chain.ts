@@ -1,4 +1,5 @@
-import { readFile } from "node:fs/promises";
+import { readFile, readdir } from "node:fs/promises";
+import { join } from "node:path";
 import { run } from "../../base/child.ts";
 import { Failure } from "../../base/errors.ts";
 import { sha256Hex, sha256OfFile } from "../../base/hash.ts";
@@ -33,8 +34,8 @@ export async function verifyIndexes(root: PrivateRoot): Promise<VerifiedIndex[]>
   const targets = await listTargets(root);
   return Promise.all(
     root.sources.map(async (source, at) => {
-      const path = inReleasePath(targets, source);
-      if (path === undefined) throw untrusted(source.suite, "apt holds no package list of it");
+      const path = await inReleasePath(root, targets, source);
+      if (path === undefined) throw untrusted(source.suite, "apt holds no index of it");
       return verifyIndex(source.suite, { inReleasePath: path, keyRing: root.keyRings[at]!, targets: ownTargets(targets, source) });
     }),
   );
@@ -43,17 +44,20 @@ export async function verifyIndexes(root: PrivateRoot): Promise<VerifiedIndex[]>
 /** SHA-256 of the InRelease file of every source, unverified: enough to tell whether anything moved. Undefined where one is missing. */
 export async function inReleaseDigests(root: PrivateRoot): Promise<string[] | undefined> {
   const targets = await listTargets(root);
-  const paths = root.sources.map((source) => inReleasePath(targets, source));
-  if (paths.some((path) => path === undefined)) return undefined;
+  const paths = await Promise.all(root.sources.map((source) => inReleasePath(root, targets, source)));
+  if (paths.includes(undefined)) return undefined;
   const files = await Promise.all(paths.map((path) => readFile(path!).catch(() => undefined)));
   return files.includes(undefined) ? undefined : files.map((file) => sha256Hex(file!));
 }
 
-/** apt names its files after the address; the InRelease lies beside the lists of its suite. */
-function inReleasePath(targets: readonly Target[], source: AptSource): string | undefined {
-  const own = ownTargets(targets, source)[0];
+/** apt names its files after the address. A suite without a single package has no list beside its InRelease. */
+async function inReleasePath(root: PrivateRoot, targets: readonly Target[], source: AptSource): Promise<string | undefined> {
   const mark = `_dists_${source.suite.replaceAll("/", "_")}_`;
-  return own === undefined ? undefined : `${own.path.slice(0, own.path.lastIndexOf(mark))}${mark}InRelease`;
+  const own = ownTargets(targets, source)[0];
+  if (own !== undefined) return `${own.path.slice(0, own.path.lastIndexOf(mark))}${mark}InRelease`;
+  const folder = join(root.folder, "state/lists");
+  const names = (await readdir(folder)).filter((name) => name.endsWith(`${mark}InRelease`));
+  return names.length === 1 ? join(folder, names[0]!) : undefined;
 }
 
 function ownTargets(targets: readonly Target[], { suite, uri }: AptSource): Target[] {

@@ -1,5 +1,4 @@
 import { createReadStream } from "node:fs";
-import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { sleep } from "../../base/clock.ts";
 import { Failure, messageOf } from "../../base/errors.ts";
@@ -84,11 +83,11 @@ async function open(url: URL, signal: AbortSignal): Promise<AsyncIterable<Uint8A
     await response.body?.cancel();
     throw new Failure("upstream_unreachable", `The archive answered ${response.status}`);
   }
-  return withIdleLimit(Readable.fromWeb(response.body), headers);
+  return withIdleLimit(response.body, headers);
 }
 
 /** Ends a download that stands still: a slow archive is waited for, a dead one is not. */
-async function* withIdleLimit(body: Readable, controller: AbortController): AsyncGenerator<Uint8Array> {
+async function* withIdleLimit(body: AsyncIterable<Uint8Array>, controller: AbortController): AsyncGenerator<Uint8Array> {
   let timer: NodeJS.Timeout | undefined;
   const rearm = (): void => {
     clearTimeout(timer);
@@ -98,7 +97,7 @@ async function* withIdleLimit(body: Readable, controller: AbortController): Asyn
     rearm();
     for await (const chunk of body) {
       rearm();
-      yield chunk as Uint8Array;
+      yield chunk;
     }
   } finally {
     clearTimeout(timer);
