@@ -31,5 +31,7 @@ export function buildRequest(recipe: string, flags: BuildFlags, mode: "auto" | "
 function architectureOf(platform: string | undefined): "amd64" | "arm64" | undefined {
   const name = platform?.replace(/^linux\//, "");
   if (name === undefined || name === "amd64" || name === "arm64") return name;
-  throw new Failure("usage", `Cannot build for "${platform}": it is not a known platform`, { hint: "Known are linux/amd64 and linux/arm64" });
+  throw new Failure("usage", `Cannot build for "${platform}": it is not a known platform`, {
+    hint: "Known are linux/amd64 and linux/arm64",
+  });
 }

@@ -20,9 +20,17 @@ export const commandTable: readonly CommandRow[] = [
   { name: "verify", summary: "verify signatures and evidence of an image", load: () => import("./commands/verify.ts") },
   { name: "why", summary: "tell what made an image what it is", load: () => import("./commands/why.ts") },
   { name: "advisories", summary: "show and fill the advisory feeds", load: () => import("./commands/advisories.ts") },
-  { name: "exception", summary: "allow a finding until a date, with a reason", load: () => import("./commands/exception.ts") },
+  {
+    name: "exception",
+    summary: "allow a finding until a date, with a reason",
+    load: () => import("./commands/exception.ts"),
+  },
   { name: "robot", summary: "manage accounts of machines", load: () => import("./commands/robot.ts") },
   { name: "serve", summary: "serve without a first build", load: () => import("./commands/serve.ts") },
-  { name: "doctor", summary: "check what this machine can do, and how to mend it", load: () => import("./commands/doctor.ts") },
+  {
+    name: "doctor",
+    summary: "check what this machine can do, and how to mend it",
+    load: () => import("./commands/doctor.ts"),
+  },
   { name: "config", summary: "explain the configuration", load: () => import("./commands/config.ts") },
 ];

@@ -14,10 +14,19 @@ async function main(): Promise<number> {
       if (error.code !== "EPIPE") throw error;
       process.exit(0);
     });
-  const { version } = JSON.parse(readFileSync(join(import.meta.dirname, "..", "..", "package.json"), "utf8")) as { version: string };
+  const { version } = JSON.parse(readFileSync(join(import.meta.dirname, "..", "..", "package.json"), "utf8")) as {
+    version: string;
+  };
   const environment = processEnvironment();
   try {
-    return await runProgram({ args: process.argv.slice(2), environment, stdout, stderr, stopped: stopSignal(), version });
+    return await runProgram({
+      args: process.argv.slice(2),
+      environment,
+      stdout,
+      stderr,
+      stopped: stopSignal(),
+      version,
+    });
   } catch (error) {
     return printFailure(error, openTerminal({ stdout, stderr, environment, color: false, quiet: true }));
   }

@@ -23,7 +23,11 @@ export interface ProgramInput {
 /** Runs one command to its end and returns the exit code; prints whatever failed. */
 export async function runProgram(input: ProgramInput): Promise<number> {
   const early = parseEarly(input.args);
-  const terminal = openTerminal({ ...input, color: !early.flags.includes("--no-color"), quiet: early.flags.includes("--quiet") || early.flags.includes("-q") });
+  const terminal = openTerminal({
+    ...input,
+    color: !early.flags.includes("--no-color"),
+    quiet: early.flags.includes("--quiet") || early.flags.includes("-q"),
+  });
   let code = 0;
   const run: RunAction =
     (work) =>
@@ -50,14 +54,28 @@ function contextOf(input: ProgramInput, flags: GlobalFlags, terminal: Terminal):
     environment: input.environment,
     ...(flags.config === undefined ? {} : { file: flags.config }),
   };
-  return { terminal, flags, configInput, loadConfig: () => loadConfig(configInput), stopped: input.stopped, version: input.version };
+  return {
+    terminal,
+    flags,
+    configInput,
+    loadConfig: () => loadConfig(configInput),
+    stopped: input.stopped,
+    version: input.version,
+  };
 }
 
 /** The help of every command and sub-command in the order of the table, for the golden test and the reference page. */
 export async function helpTexts(): Promise<string> {
   const silent = { write: () => true };
   const terminal = openTerminal({ stdout: silent, stderr: silent, environment: {}, color: false, quiet: true });
-  const input: ProgramInput = { args: [], environment: {}, stdout: silent, stderr: silent, stopped: new AbortController().signal, version: "0.0.0" };
+  const input: ProgramInput = {
+    args: [],
+    environment: {},
+    stdout: silent,
+    stderr: silent,
+    stopped: new AbortController().signal,
+    version: "0.0.0",
+  };
   const texts = [(await makeProgram(input, terminal, { run: idle, wanted: undefined })).helpInformation()];
   for (const { name } of commandTable) {
     const program = await makeProgram(input, terminal, { run: idle, wanted: name });
@@ -72,7 +90,11 @@ const idle: RunAction = () => async () => undefined;
 /** Commander adds the texts before and after only when it prints. */
 function wholeHelp(command: Command): string {
   let text = "";
-  command.configureOutput({ writeOut: (part) => void (text += part), getOutHelpWidth: () => 100, getOutHasColors: () => false });
+  command.configureOutput({
+    writeOut: (part) => void (text += part),
+    getOutHelpWidth: () => 100,
+    getOutHasColors: () => false,
+  });
   command.outputHelp();
   return text;
 }
@@ -83,7 +105,11 @@ interface Wiring {
   readonly wanted: string | undefined;
 }
 
-async function makeProgram({ version, stdout }: ProgramInput, terminal: Terminal, { run, wanted }: Wiring): Promise<Command> {
+async function makeProgram(
+  { version, stdout }: ProgramInput,
+  terminal: Terminal,
+  { run, wanted }: Wiring,
+): Promise<Command> {
   const program = new Command("mintmark")
     .description("The golden image factory: builds, proves, refuses, signs and serves container images.")
     .version(version, "-V, --version", "print the version")
@@ -95,14 +121,29 @@ async function makeProgram({ version, stdout }: ProgramInput, terminal: Terminal
     .option("-q, --quiet", "no progress, only results and failures")
     .helpOption("-h, --help", "show help")
     .helpCommand("help [command]", "show the help of a command")
-    .addHelpText("after", `${examples(["mintmark up", "start here"], ["mintmark build base", "mint an image"], ["mintmark inspect base:latest", "what is in it, and how to use it"])}${exitCodeText()}`)
+    .addHelpText(
+      "after",
+      `${examples(["mintmark up", "start here"], ["mintmark build base", "mint an image"], ["mintmark inspect base:latest", "what is in it, and how to use it"])}${exitCodeText()}`,
+    )
     .exitOverride()
     .showSuggestionAfterError(false)
-    .configureOutput({ writeOut: (text) => void stdout.write(text), writeErr: terminal.err, outputError: (text) => terminal.err(usageLines(text, wanted)) });
+    .configureOutput({
+      writeOut: (text) => void stdout.write(text),
+      writeErr: terminal.err,
+      outputError: (text) => terminal.err(usageLines(text, wanted)),
+    });
   for (const { name, summary, load } of commandTable) {
-    const command = program.command(name).summary(summary).description(`${summary[0]!.toUpperCase()}${summary.slice(1)}.`).helpOption("-h, --help", "show help").configureHelp({ showGlobalOptions: true });
+    const command = program
+      .command(name)
+      .summary(summary)
+      .description(`${summary[0]!.toUpperCase()}${summary.slice(1)}.`)
+      .helpOption("-h, --help", "show help")
+      .configureHelp({ showGlobalOptions: true });
     if (name === wanted) (await load()).define(command, run);
-    for (const child of command.commands) child.description(`${child.summary()[0]!.toUpperCase()}${child.summary().slice(1)}.`).helpOption("-h, --help", "show help");
+    for (const child of command.commands)
+      child
+        .description(`${child.summary()[0]!.toUpperCase()}${child.summary().slice(1)}.`)
+        .helpOption("-h, --help", "show help");
   }
   return program;
 }
@@ -116,16 +157,26 @@ function exitCodeText(): string {
 function usageLines(text: string, wanted: string | undefined): string {
   const complaint = text.replace(/^error: /, "").trim();
   const unknown = /^unknown command '(.+)'$/.exec(complaint)?.[1];
-  const near = unknown === undefined ? undefined : nearestName(unknown, commandTable.map(({ name }) => name));
+  const near =
+    unknown === undefined
+      ? undefined
+      : nearestName(
+          unknown,
+          commandTable.map(({ name }) => name),
+        );
   const isKnown = commandTable.some(({ name }) => name === wanted);
-  const hint = near === undefined ? `See \`mintmark${isKnown ? ` ${wanted}` : ""} --help\`` : `Did you mean \`mintmark ${near}\`?`;
+  const hint =
+    near === undefined ? `See \`mintmark${isKnown ? ` ${wanted}` : ""} --help\`` : `Did you mean \`mintmark ${near}\`?`;
   return `error: Cannot read the command line: ${complaint}\nhint:  ${hint}\n`;
 }
 
 const flagsWithValue = ["--data", "--config", "--listen"];
 
 /** The command that is wanted and the flags that matter before anything is parsed. */
-function parseEarly(args: readonly string[]): { readonly command: string | undefined; readonly flags: readonly string[] } {
+function parseEarly(args: readonly string[]): {
+  readonly command: string | undefined;
+  readonly flags: readonly string[];
+} {
   const end = args.indexOf("--");
   const known = end < 0 ? args : args.slice(0, end);
   const words: string[] = [];
@@ -136,4 +187,3 @@ function parseEarly(args: readonly string[]): { readonly command: string | undef
   }
   return { command: words[0] === "help" ? words[1] : words[0], flags: known.filter((arg) => arg.startsWith("-")) };
 }
-

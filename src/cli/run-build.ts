@@ -32,7 +32,8 @@ export async function runBuild(context: CommandContext, client: Client, request:
 }
 
 function buildFailure({ id, failure, request }: Build): Failure {
-  const code = failure !== undefined && Object.hasOwn(errorCodes, failure.code) ? (failure.code as ErrorCodeName) : "internal";
+  const code =
+    failure !== undefined && Object.hasOwn(errorCodes, failure.code) ? (failure.code as ErrorCodeName) : "internal";
   return new Failure(code, failure?.message ?? `Cannot build "${request.recipe}": the build ended without an image`, {
     hint: failure?.hint ?? `The whole log: mintmark build --follow ${id}`,
     details: { build: id },
@@ -40,7 +41,11 @@ function buildFailure({ id, failure, request }: Build): Failure {
 }
 
 /** Prints an image as JSON or as the summary for people. */
-export function printImage(context: CommandContext, image: Image, where: { readonly config: Config; readonly url: string | undefined }): void {
+export function printImage(
+  context: CommandContext,
+  image: Image,
+  where: { readonly config: Config; readonly url: string | undefined },
+): void {
   const { terminal, flags } = context;
   const keyPath = join(where.config.dataDir, "keys", "release.pub");
   if (flags.json === true) terminal.out(JSON.stringify(image, null, 2));

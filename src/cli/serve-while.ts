@@ -12,10 +12,17 @@ interface Serving {
 }
 
 /** Serves for as long as `work` runs, then lets requests end and closes the data folder. */
-export async function serveWhile(context: CommandContext, config: Config, work: (serving: Serving) => Promise<number>): Promise<number> {
+export async function serveWhile(
+  context: CommandContext,
+  config: Config,
+  work: (serving: Serving) => Promise<number>,
+): Promise<number> {
   // A screen shows what matters; anywhere else the log is what there is to read.
   const log = context.terminal.isLive ? commandLog(config) : openLog(config.logLevel);
-  const [{ openFactory }, { startServer }] = await Promise.all([import("../pipeline/pipeline.ts"), import("../server/server.ts")]);
+  const [{ openFactory }, { startServer }] = await Promise.all([
+    import("../pipeline/pipeline.ts"),
+    import("../server/server.ts"),
+  ]);
   const factory = await openFactory(config, log);
   try {
     const server = await startServer({ factory, config, log, version: context.version });

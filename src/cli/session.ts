@@ -17,12 +17,18 @@ export interface Session {
  *
  * @throws Failure `data_locked` where something owns the folder but does not answer
  */
-export async function withClient<Result>(context: CommandContext, work: (session: Session) => Promise<Result>): Promise<Result> {
+export async function withClient<Result>(
+  context: CommandContext,
+  work: (session: Session) => Promise<Result>,
+): Promise<Result> {
   const config = await context.loadConfig();
   const owner = await connectToOwner(config.dataDir);
   if (owner !== undefined) return await work({ client: owner.client, config, url: owner.server.url });
   const log = commandLog(config);
-  const [{ openFactory }, { openLocalApi }] = await Promise.all([import("../pipeline/pipeline.ts"), import("../server/server.ts")]);
+  const [{ openFactory }, { openLocalApi }] = await Promise.all([
+    import("../pipeline/pipeline.ts"),
+    import("../server/server.ts"),
+  ]);
   const factory = await openFactory(config, log);
   try {
     const api = await openLocalApi({ factory, config, log, version: context.version });

@@ -48,17 +48,14 @@ export interface Build {
 
 /** The schema "Cancellation" of the API. */
 export interface Cancellation {
+  /** False where the build had ended already */
   readonly stopped: boolean;
 }
 
 /** The schema "CreatedRobot" of the API. */
 export interface CreatedRobot {
   readonly name: string;
-  readonly createdAt: string;
-  readonly expiresAt: string;
-  readonly repositories: readonly string[];
-  readonly actions: readonly string[];
-  readonly state: string;
+  /** Told once */
   readonly secret: string;
 }
 
@@ -70,7 +67,9 @@ export interface Exception {
   readonly repository?: string;
   readonly reason: string;
   readonly author: string;
+  /** ISO 8601 in UTC */
   readonly createdAt: string;
+  /** ISO 8601 in UTC */
   readonly expiresAt: string;
 }
 
@@ -84,6 +83,7 @@ export interface FeedList {
   readonly feeds: readonly {
     readonly feed: string;
     readonly source?: string;
+    /** ISO 8601 in UTC */
     readonly dataAt?: string;
     readonly recordCount: number;
   }[];
@@ -118,20 +118,40 @@ export interface Image {
   readonly recipe: string;
   readonly distribution: string;
   readonly architecture: string;
+  /** ISO 8601 in UTC */
   readonly builtAt: string;
+  /** What a pull transfers */
   readonly sizeBytes: number;
   readonly unpackedBytes: number;
   readonly layerCount: number;
   readonly packageCount: number;
+  /** Findings by severity */
   readonly severities: Readonly<Record<"critical" | "high" | "medium" | "low" | "negligible" | "unknown", number>>;
   readonly verdict: "pass" | "fail";
   readonly signed: boolean;
-  readonly evidence: readonly ({
+  readonly evidence: readonly {
     readonly kind: string;
     readonly digest: `sha256:${string}` | `sha512:${string}`;
-  })[];
+  }[];
   readonly lockDigest: `sha256:${string}` | `sha512:${string}`;
-  readonly durations: Readonly<Record<"resolve" | "lock" | "fetch" | "layers" | "configure" | "sbom" | "scan" | "gate" | "publish" | "sign" | "attest" | "verify", number>>;
+  /** Milliseconds of each step */
+  readonly durations: Readonly<
+    Record<
+      | "resolve"
+      | "lock"
+      | "fetch"
+      | "layers"
+      | "configure"
+      | "sbom"
+      | "scan"
+      | "gate"
+      | "publish"
+      | "sign"
+      | "attest"
+      | "verify",
+      number
+    >
+  >;
   readonly reproduced: "yes" | "no" | "pending" | "untested";
 }
 
@@ -149,16 +169,22 @@ export interface LockChange {
 
 /** The schema "NewBuild" of the API. */
 export interface NewBuild {
+  /** The name of a shipped recipe; the administrator may also name a folder of the server's machine */
   readonly recipe: string;
+  /** auto: a fresh lock, else resolve; locked: exactly the lock, offline; update: resolve anew */
   readonly mode?: "auto" | "locked" | "update";
+  /** Such as debian:12 */
   readonly distribution?: string;
   readonly architecture?: "amd64" | "arm64";
 }
 
 /** The schema "NewException" of the API. */
 export interface NewException {
+  /** The finding's id or an alias */
   readonly vulnerability: string;
+  /** Every package where absent */
   readonly package?: string;
+  /** Every repository where absent */
   readonly repository?: string;
   readonly reason: string;
   readonly expiresAt: string;
@@ -167,8 +193,12 @@ export interface NewException {
 /** The schema "NewRobot" of the API. */
 export interface NewRobot {
   readonly name: string;
-  readonly repositories: readonly string[];
-  readonly actions: readonly ("pull" | "push" | "delete" | "build")[];
+  readonly permissions?: readonly {
+    /** A repository, team/* for all below team, or * for every one */
+    readonly repository: string;
+    readonly actions: readonly ("pull" | "push" | "delete")[];
+  }[];
+  readonly mayBuild?: boolean;
   readonly expiresAt: string;
 }
 
@@ -178,41 +208,109 @@ export interface Problem {
   readonly title: string;
   readonly status: number;
   readonly detail: string;
+  /** A name of the error table, such as not_found */
   readonly code: string;
+  /** What to do next */
   readonly hint?: string;
 }
 
 /** The schema "ProgressEvent" of the API. */
-type ProgressEvent = {
-  readonly kind: "step-started";
-  readonly step: "resolve" | "lock" | "fetch" | "layers" | "configure" | "sbom" | "scan" | "gate" | "publish" | "sign" | "attest" | "verify";
-} | {
-  readonly kind: "step-progress";
-  readonly step: "resolve" | "lock" | "fetch" | "layers" | "configure" | "sbom" | "scan" | "gate" | "publish" | "sign" | "attest" | "verify";
-  readonly done: number;
-  readonly total: number;
-  readonly unit: string;
-  readonly note?: string;
-} | {
-  readonly kind: "step-finished";
-  readonly step: "resolve" | "lock" | "fetch" | "layers" | "configure" | "sbom" | "scan" | "gate" | "publish" | "sign" | "attest" | "verify";
-  readonly durationMs: number;
-  readonly reused: boolean;
-  readonly summary: string;
-} | {
-  readonly kind: "log";
-  readonly step: "resolve" | "lock" | "fetch" | "layers" | "configure" | "sbom" | "scan" | "gate" | "publish" | "sign" | "attest" | "verify";
-  readonly line: string;
-} | {
-  readonly kind: "failed";
-  readonly step?: "resolve" | "lock" | "fetch" | "layers" | "configure" | "sbom" | "scan" | "gate" | "publish" | "sign" | "attest" | "verify";
-  readonly code: string;
-  readonly message: string;
-  readonly hint?: string;
-} | {
-  readonly kind: "finished";
-  readonly image: string;
-};
+type ProgressEvent =
+  | {
+      readonly kind: "step-started";
+      readonly step:
+        | "resolve"
+        | "lock"
+        | "fetch"
+        | "layers"
+        | "configure"
+        | "sbom"
+        | "scan"
+        | "gate"
+        | "publish"
+        | "sign"
+        | "attest"
+        | "verify";
+    }
+  | {
+      readonly kind: "step-progress";
+      readonly step:
+        | "resolve"
+        | "lock"
+        | "fetch"
+        | "layers"
+        | "configure"
+        | "sbom"
+        | "scan"
+        | "gate"
+        | "publish"
+        | "sign"
+        | "attest"
+        | "verify";
+      readonly done: number;
+      readonly total: number;
+      readonly unit: string;
+      readonly note?: string;
+    }
+  | {
+      readonly kind: "step-finished";
+      readonly step:
+        | "resolve"
+        | "lock"
+        | "fetch"
+        | "layers"
+        | "configure"
+        | "sbom"
+        | "scan"
+        | "gate"
+        | "publish"
+        | "sign"
+        | "attest"
+        | "verify";
+      readonly durationMs: number;
+      readonly reused: boolean;
+      readonly summary: string;
+    }
+  | {
+      readonly kind: "log";
+      readonly step:
+        | "resolve"
+        | "lock"
+        | "fetch"
+        | "layers"
+        | "configure"
+        | "sbom"
+        | "scan"
+        | "gate"
+        | "publish"
+        | "sign"
+        | "attest"
+        | "verify";
+      readonly line: string;
+    }
+  | {
+      readonly kind: "failed";
+      readonly step?:
+        | "resolve"
+        | "lock"
+        | "fetch"
+        | "layers"
+        | "configure"
+        | "sbom"
+        | "scan"
+        | "gate"
+        | "publish"
+        | "sign"
+        | "attest"
+        | "verify";
+      readonly code: string;
+      readonly message: string;
+      readonly hint?: string;
+    }
+  | {
+      readonly kind: "finished";
+      readonly image: string;
+    };
 
 /** The schema "Revocation" of the API. */
 export interface Revocation {
@@ -222,11 +320,19 @@ export interface Revocation {
 /** The schema "Robot" of the API. */
 interface Robot {
   readonly name: string;
+  readonly permissions: readonly {
+    /** A repository, team/* for all below team, or * for every one */
+    readonly repository: string;
+    readonly actions: readonly ("pull" | "push" | "delete")[];
+  }[];
+  /** Whether it may start and stop builds of shipped recipes */
+  readonly mayBuild: boolean;
+  /** ISO 8601 in UTC */
   readonly createdAt: string;
+  readonly createdBy: string;
+  /** ISO 8601 in UTC */
   readonly expiresAt: string;
-  readonly repositories: readonly string[];
-  readonly actions: readonly string[];
-  readonly state: string;
+  readonly state: "active" | "disabled" | "expired";
 }
 
 /** The schema "RobotList" of the API. */
@@ -237,6 +343,7 @@ export interface RobotList {
 /** The schema "RunEvent" of the API. */
 export interface RunEvent {
   readonly sequence: number;
+  /** ISO 8601 in UTC */
   readonly at: string;
   readonly event: ProgressEvent;
 }
@@ -244,15 +351,18 @@ export interface RunEvent {
 /** The schema "ScanReport" of the API. */
 export interface ScanReport {
   readonly schemaVersion: 1;
+  /** ISO 8601 in UTC */
   readonly scannedAt: string;
   readonly packageCount: number;
   readonly findings: readonly Finding[];
   readonly feeds: readonly {
     readonly feed: string;
+    /** ISO 8601 in UTC */
     readonly dataAt?: string;
     readonly covers: boolean;
     readonly recordCount: number;
   }[];
+  /** no-data is not clean: no feed covers the image */
   readonly coverage: "complete" | "no-data";
 }
 
@@ -260,12 +370,13 @@ export interface ScanReport {
 export interface Verdict {
   readonly schemaVersion: 1;
   readonly result: "pass" | "fail";
+  /** ISO 8601 in UTC */
   readonly judgedAt: string;
   readonly policy: {
     readonly name: string;
     readonly sha256: string;
   };
-  readonly reasons: readonly ({
+  readonly reasons: readonly {
     readonly rule: string;
     readonly outcome: "deny" | "warn" | "allow";
     readonly message: string;
@@ -275,7 +386,7 @@ export interface Verdict {
       readonly severity: "critical" | "high" | "medium" | "low" | "negligible" | "unknown";
     };
     readonly exception?: string;
-  })[];
+  }[];
 }
 
 /** The schema "Verification" of the API. */

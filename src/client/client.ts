@@ -68,15 +68,21 @@ export interface Client {
 
 /** Speaks to a server over any transport. */
 export function openClient(transport: Transport): Client {
-  const json = async <Answer>(request: ApiRequest): Promise<Answer> => JSON.parse(await readText(await ask(transport, request))) as Answer;
+  const json = async <Answer>(request: ApiRequest): Promise<Answer> =>
+    JSON.parse(await readText(await ask(transport, request))) as Answer;
   const get = <Answer>(path: string): Promise<Answer> => json({ method: "GET", path: `/api/v1${path}` });
-  const post = <Answer>(path: string, body?: unknown): Promise<Answer> => json({ method: "POST", path: `/api/v1${path}`, ...(body === undefined ? {} : { body }) });
+  const post = <Answer>(path: string, body?: unknown): Promise<Answer> =>
+    json({ method: "POST", path: `/api/v1${path}`, ...(body === undefined ? {} : { body }) });
   return {
     about: () => get("/about"),
-    images: ({ repository } = {}) => get(`/images?limit=1000${repository === undefined ? "" : `&repository=${encodeURIComponent(repository)}`}`),
+    images: ({ repository } = {}) =>
+      get(`/images?limit=1000${repository === undefined ? "" : `&repository=${encodeURIComponent(repository)}`}`),
     image: (id) => get(imagePath(id)),
     why: (id) => get(`${imagePath(id)}/why`),
-    sbom: async (id, format) => readText(await ask(transport, { method: "GET", path: `/api/v1${imagePath(id)}/sbom?format=${format}`, accept: "*/*" })),
+    sbom: async (id, format) =>
+      readText(
+        await ask(transport, { method: "GET", path: `/api/v1${imagePath(id)}/sbom?format=${format}`, accept: "*/*" }),
+      ),
     scan: (id) => get(`${imagePath(id)}/scan`),
     verdict: (id) => get(`${imagePath(id)}/verdict`),
     verification: (id) => get(`${imagePath(id)}/verification`),
@@ -97,7 +103,9 @@ export function openClient(transport: Transport): Client {
 }
 
 /** Speaks to the server that owns a data folder; undefined where none runs. */
-export async function connectToOwner(dataDir: string): Promise<{ readonly client: Client; readonly server: FoundServer } | undefined> {
+export async function connectToOwner(
+  dataDir: string,
+): Promise<{ readonly client: Client; readonly server: FoundServer } | undefined> {
   const server = await findServer(dataDir);
   return server === undefined ? undefined : { client: openClient(fetchTransport(server)), server };
 }
@@ -116,7 +124,12 @@ interface LocalRequests {
 export function localTransport(api: LocalRequests): Transport {
   return async ({ method, path, accept, body, signal }) => {
     const headers = requestHeaders({ accept, token: api.token, hasBody: body !== undefined });
-    const answer = await api.request({ method, path, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+    const answer = await api.request({
+      method,
+      path,
+      headers,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
     signal?.addEventListener("abort", () => answer.body.destroy(), { once: true });
     return { status: answer.status, contentType: answer.headers["content-type"] ?? "", body: answer.body };
   };
@@ -137,11 +150,14 @@ async function ask(transport: Transport, request: ApiRequest): Promise<ApiRespon
 function failureOf(text: string, status: number): Failure {
   try {
     const { code, detail, hint } = JSON.parse(text) as Problem;
-    if (Object.hasOwn(errorCodes, code)) return new Failure(code as ErrorCodeName, detail, hint === undefined ? {} : { hint });
+    if (Object.hasOwn(errorCodes, code))
+      return new Failure(code as ErrorCodeName, detail, hint === undefined ? {} : { hint });
   } catch {
     // Not our answer: a proxy's page, perhaps.
   }
-  return new Failure("internal", `Cannot read the server's answer: status ${status} without a problem document`, { hint: "Is this address a Mintmark server?" });
+  return new Failure("internal", `Cannot read the server's answer: status ${status} without a problem document`, {
+    hint: "Is this address a Mintmark server?",
+  });
 }
 
 async function readText({ body }: ApiResponse, limitBytes: number = documentBytes): Promise<string> {
@@ -149,7 +165,8 @@ async function readText({ body }: ApiResponse, limitBytes: number = documentByte
   let size = 0;
   for await (const chunk of body) {
     size += chunk.length;
-    if (size > limitBytes) throw new Failure("too_large", `Cannot take the server's answer: it is larger than ${limitBytes} bytes`);
+    if (size > limitBytes)
+      throw new Failure("too_large", `Cannot take the server's answer: it is larger than ${limitBytes} bytes`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString("utf8");

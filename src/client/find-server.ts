@@ -18,7 +18,8 @@ export async function findServer(dataDir: string): Promise<FoundServer | undefin
 async function readRecord(path: string): Promise<FoundServer | undefined> {
   try {
     const { url, pid, token } = JSON.parse(await readFile(path, "utf8")) as Partial<FoundServer>;
-    const isWhole = typeof url === "string" && URL.canParse(url) && Number.isSafeInteger(pid) && typeof token === "string";
+    const isWhole =
+      typeof url === "string" && URL.canParse(url) && Number.isSafeInteger(pid) && typeof token === "string";
     return isWhole ? { url, pid: pid!, token } : undefined;
   } catch {
     // Absent, unreadable for this account, or left half by something that is not us: then there is no server to talk to.

@@ -21,10 +21,15 @@ export async function* followBuild({ ask, id, after = 0, signal }: Following): A
   const path = `/api/v1/builds/${encodeURIComponent(id)}`;
   const abort = signal === undefined ? {} : { signal };
   let last = after;
-  for (let fruitless = 0; ; ) {
+  for (let fruitless = 0; ;) {
     let broken: unknown;
     try {
-      const { body } = await ask({ method: "GET", path: `${path}/log?after=${last}`, accept: "application/x-ndjson", ...abort });
+      const { body } = await ask({
+        method: "GET",
+        path: `${path}/log?after=${last}`,
+        accept: "application/x-ndjson",
+        ...abort,
+      });
       for await (const event of eventsOf(body)) {
         if (event.sequence <= last) continue;
         last = event.sequence;
@@ -34,11 +39,16 @@ export async function* followBuild({ ask, id, after = 0, signal }: Following): A
       if (await hasEnded(ask, path)) return;
     } catch (error) {
       // A refusal is an answer; only what happens to the connection is worth another try.
-      if (error instanceof Failure && error.code !== "upstream_unreachable" && error.code !== "rate_limited") throw error;
+      if (error instanceof Failure && error.code !== "upstream_unreachable" && error.code !== "rate_limited")
+        throw error;
       broken = error;
     }
     if (signal?.aborted === true) throw new Failure("cancelled", `Stopped following the build "${id}" on request`);
-    if (++fruitless > fruitlessMax) throw broken ?? new Failure("upstream_unreachable", `Cannot follow the build "${id}": the server ends its log again and again`);
+    if (++fruitless > fruitlessMax)
+      throw (
+        broken ??
+        new Failure("upstream_unreachable", `Cannot follow the build "${id}": the server ends its log again and again`)
+      );
     await sleep(Math.min(250 * 2 ** fruitless, 5000), signal);
   }
 }
@@ -57,7 +67,8 @@ async function* eventsOf(body: AsyncIterable<Uint8Array>): AsyncGenerator<RunEve
   for await (const chunk of body) {
     const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
     rest = lines.pop()!;
-    if (rest.length > lineChars) throw new Failure("too_large", "Cannot read the build log: one line is larger than 1 MiB");
+    if (rest.length > lineChars)
+      throw new Failure("too_large", "Cannot read the build log: one line is larger than 1 MiB");
     // Empty lines are signs of life; what stands after the last line end was cut off.
     for (const line of lines) if (line !== "") yield JSON.parse(line) as RunEvent;
   }

@@ -33,17 +33,29 @@ export function fetchTransport(server: { readonly url: string; readonly token?: 
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
         ...(signal === undefined ? {} : { signal }),
       });
-      return { status: answer.status, contentType: answer.headers.get("content-type") ?? "", body: answer.body ?? noBytes() };
+      return {
+        status: answer.status,
+        contentType: answer.headers.get("content-type") ?? "",
+        body: answer.body ?? noBytes(),
+      };
     } catch (error) {
-      if (signal?.aborted === true) throw new Failure("cancelled", "Stopped waiting for the server on request", { cause: error });
+      if (signal?.aborted === true)
+        throw new Failure("cancelled", "Stopped waiting for the server on request", { cause: error });
       const reason = error instanceof Error && error.cause !== undefined ? messageOf(error.cause) : messageOf(error);
-      throw new Failure("upstream_unreachable", `Cannot reach the server "${server.url}": ${reason}`, { hint: "Start it with `mintmark up`", cause: error });
+      throw new Failure("upstream_unreachable", `Cannot reach the server "${server.url}": ${reason}`, {
+        hint: "Start it with `mintmark up`",
+        cause: error,
+      });
     }
   };
 }
 
 /** The headers of a request; shared by all transports so that the server sees the same. */
-export function requestHeaders(request: { accept: string | undefined; token: string | undefined; hasBody: boolean }): Record<string, string> {
+export function requestHeaders(request: {
+  accept: string | undefined;
+  token: string | undefined;
+  hasBody: boolean;
+}): Record<string, string> {
   return {
     accept: request.accept ?? "application/json",
     ...(request.token === undefined ? {} : { authorization: `Bearer ${request.token}` }),

@@ -22,7 +22,8 @@ export const configKeys = [
   {
     name: "data",
     type: "path",
-    about: "The data folder: database, blobs, keys. By default .mintmark in the checkout when started inside one, else the mintmark folder of XDG_DATA_HOME.",
+    about:
+      "The data folder: database, blobs, keys. By default .mintmark in the checkout when started inside one, else the mintmark folder of XDG_DATA_HOME.",
     environment: "MINTMARK_DATA",
     schema: z.string().min(1).optional(),
   },
@@ -37,7 +38,8 @@ export const configKeys = [
   {
     name: "publicUrl",
     type: "text",
-    about: "The address that clients use, where a proxy stands before the server. By default the address it listens on.",
+    about:
+      "The address that clients use, where a proxy stands before the server. By default the address it listens on.",
     environment: "MINTMARK_PUBLIC_URL",
     schema: publicUrlSchema.optional(),
   },
@@ -98,7 +100,8 @@ export const configKeys = [
     name: "upstreams.apt",
     type: "yaml",
     default: [],
-    about: "Package archives to build from: a list of uri, suite, components and signedBy. By default those that this machine's apt uses.",
+    about:
+      "Package archives to build from: a list of uri, suite, components and signedBy. By default those that this machine's apt uses.",
     environment: "MINTMARK_UPSTREAMS_APT",
     schema: z.array(aptSourceSchema),
   },

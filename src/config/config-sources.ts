@@ -59,24 +59,23 @@ interface Place {
   readonly paths: { readonly cwd: string; readonly fileFolder: string; readonly home: string | undefined };
 }
 
-async function findValue(key: ConfigKey, place: Place): Promise<FoundValue> {
-  const { input, fileValues, paths } = place;
-  const fromText = (value: unknown): unknown => (typeof value === "string" ? textForms[key.type](value) : value);
+async function findValue(key: ConfigKey, { input, file, fileValues, paths }: Place): Promise<FoundValue> {
+  const inFolder = (value: unknown, folder: string): unknown =>
+    key.type === "path" && typeof value === "string" ? absoluteFrom(folder, value, paths.home) : value;
+  const given = (value: unknown, source: string): FoundValue => {
+    const read = typeof value === "string" ? textForms[key.type](value) : value;
+    return { key, value: inFolder(read, paths.cwd), source };
+  };
   const flag = input.flags[key.name];
-  if (flag !== undefined) return { key, value: atFolder(fromText(flag), key, paths.cwd, paths.home), source: `flag --${key.name}` };
-  const text = input.environment[key.environment];
-  if (text !== undefined && text !== "")
-    return { key, value: atFolder(fromText(text), key, paths.cwd, paths.home), source: `environment ${key.environment}` };
-  const secretFile = key.secret === true ? input.environment[`${key.environment}_FILE`] : undefined;
-  if (secretFile !== undefined && secretFile !== "")
+  if (flag !== undefined) return given(flag, `flag --${key.name}`);
+  const text = input.environment[key.environment] || undefined;
+  if (text !== undefined) return given(text, `environment ${key.environment}`);
+  const secretFile = (key.secret === true && input.environment[`${key.environment}_FILE`]) || undefined;
+  if (secretFile !== undefined)
     return { key, value: await readSecret(secretFile, key), source: `environment ${key.environment}_FILE` };
   if (fileValues.has(key.name))
-    return { key, value: atFolder(fileValues.get(key.name), key, paths.fileFolder, paths.home), source: `file "${place.file}"` };
+    return { key, value: inFolder(fileValues.get(key.name), paths.fileFolder), source: `file "${file}"` };
   return { key, value: defaultOf(key, paths.cwd, input), source: "default" };
-}
-
-function atFolder(value: unknown, key: ConfigKey, folder: string, home: string | undefined): unknown {
-  return key.type === "path" && typeof value === "string" ? absoluteFrom(folder, value, home) : value;
 }
 
 /** Defaults that depend on where the program stands; the others are in the table. */
@@ -102,7 +101,9 @@ async function chooseFile(input: ConfigInput, cwd: string): Promise<string | und
   const named = input.file ?? (input.environment["MINTMARK_CONFIG"] || undefined);
   if (named !== undefined) return absoluteFrom(cwd, named, homeOf(input));
   const personal = input.environment["XDG_CONFIG_HOME"] || join(homeOf(input) ?? cwd, ".config");
-  return [join(cwd, "mintmark.yaml"), join(personal, "mintmark", "config.yaml"), "/etc/mintmark/config.yaml"].find((path) => existsSync(path));
+  return [join(cwd, "mintmark.yaml"), join(personal, "mintmark", "config.yaml"), "/etc/mintmark/config.yaml"].find(
+    (path) => existsSync(path),
+  );
 }
 
 async function readConfigFile(path: string): Promise<Map<string, unknown>> {
@@ -116,7 +117,8 @@ async function readConfigFile(path: string): Promise<Map<string, unknown>> {
   }
   const values = new Map<string, unknown>();
   if (tree === null || tree === undefined) return values;
-  if (!isMapping(tree)) throw new Failure("config_invalid", `Cannot read the configuration "${path}": it is not a mapping of keys`);
+  if (!isMapping(tree))
+    throw new Failure("config_invalid", `Cannot read the configuration "${path}": it is not a mapping of keys`);
   flatten({ tree, prefix: "", path, values });
   return values;
 }
@@ -133,12 +135,17 @@ function flatten(branch: Branch): void {
   for (const [part, value] of Object.entries(branch.tree)) {
     const name = branch.prefix + part;
     if (names.includes(name)) branch.values.set(name, value);
-    else if (names.some((known) => known.startsWith(`${name}.`)) && isMapping(value)) flatten({ ...branch, tree: value, prefix: `${name}.` });
+    else if (names.some((known) => known.startsWith(`${name}.`)) && isMapping(value))
+      flatten({ ...branch, tree: value, prefix: `${name}.` });
     else {
       const near = nearestName(name, names);
-      throw new Failure("config_invalid", `Cannot use the configuration "${branch.path}": the key "${name}" is not known`, {
-        hint: near === undefined ? "Run `mintmark config keys` to see all keys" : `Did you mean "${near}"?`,
-      });
+      throw new Failure(
+        "config_invalid",
+        `Cannot use the configuration "${branch.path}": the key "${name}" is not known`,
+        {
+          hint: near === undefined ? "Run `mintmark config keys` to see all keys" : `Did you mean "${near}"?`,
+        },
+      );
     }
   }
 }
@@ -147,7 +154,9 @@ async function readSecret(path: string, key: ConfigKey): Promise<string> {
   try {
     return (await readFile(path, "utf8")).replace(/\r?\n$/, "");
   } catch (error) {
-    throw new Failure("config_invalid", `Cannot read the secret "${key.name}" from "${path}": ${messageOf(error)}`, { cause: error });
+    throw new Failure("config_invalid", `Cannot read the secret "${key.name}" from "${path}": ${messageOf(error)}`, {
+      cause: error,
+    });
   }
 }
 

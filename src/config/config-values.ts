@@ -44,7 +44,8 @@ export const textForms: Readonly<Record<ValueType, (text: string) => unknown>> =
   path: (text) => text,
   address: (text) => text,
   number: (text) => (/^-?\d+$/.test(text) ? Number(text) : text),
-  boolean: (text) => ({ true: true, yes: true, "1": true, false: false, no: false, "0": false })[text.toLowerCase()] ?? text,
+  boolean: (text) =>
+    ({ true: true, yes: true, "1": true, false: false, no: false, "0": false })[text.toLowerCase()] ?? text,
   list: (text) => text.split(",").flatMap((part) => part.trim() || []),
   yaml: (text) => {
     try {

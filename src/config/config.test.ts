@@ -58,7 +58,11 @@ describe("configuration", () => {
       "nested.yaml",
       "gate:\n  block: [critical, high]\nupstreams:\n  apt:\n    - { uri: 'http://archive.test/debian', suite: trixie, components: [main], signedBy: /k.gpg }\n",
     );
-    const config = await loadConfig({ ...empty, file, environment: { ...empty.environment, MINTMARK_ADVISORIES_SOURCES: "a, b" } });
+    const config = await loadConfig({
+      ...empty,
+      file,
+      environment: { ...empty.environment, MINTMARK_ADVISORIES_SOURCES: "a, b" },
+    });
     assert.deepEqual(config.gate.block, ["critical", "high"]);
     assert.equal(config.upstreams.apt[0]?.suite, "trixie");
     assert.deepEqual(config.advisories.sources, ["a", "b"]);
@@ -66,12 +70,18 @@ describe("configuration", () => {
 
   test("refuses an unknown key and suggests the near one", async () => {
     const file = await write("misspelt.yaml", "lisen: 127.0.0.1:1\n");
-    await assert.rejects(loadConfig({ ...empty, file }), failsWith(/the key "lisen" is not known/, /Did you mean "listen"/));
+    await assert.rejects(
+      loadConfig({ ...empty, file }),
+      failsWith(/the key "lisen" is not known/, /Did you mean "listen"/),
+    );
   });
 
   test("names key, value and source of a wrong value", async () => {
     const environment = { ...empty.environment, MINTMARK_LISTEN: "80" };
-    await assert.rejects(loadConfig({ ...empty, environment }), failsWith(/"listen": "80" from environment MINTMARK_LISTEN: must be HOST:PORT/));
+    await assert.rejects(
+      loadConfig({ ...empty, environment }),
+      failsWith(/"listen": "80" from environment MINTMARK_LISTEN: must be HOST:PORT/),
+    );
     await assert.rejects(loadConfig({ ...empty, flags: { anonymousRead: "maybe" } }), failsWith(/"anonymousRead"/));
     await assert.rejects(loadConfig({ ...empty, flags: { "tls.certFile": "a" } }), failsWith(/go together/));
     await assert.rejects(loadConfig({ ...empty, file: join(folder, "none.yaml") }), failsWith(/it does not exist/));
@@ -79,7 +89,10 @@ describe("configuration", () => {
 
   test("hides secrets, also wrong ones, and reads them from files", async () => {
     const short = { ...empty.environment, MINTMARK_KEYS_PASSPHRASE: "hush" };
-    await assert.rejects(loadConfig({ ...empty, environment: short }), (error: Failure) => !error.message.includes("hush"));
+    await assert.rejects(
+      loadConfig({ ...empty, environment: short }),
+      (error: Failure) => !error.message.includes("hush"),
+    );
     const path = await write("passphrase", "correct horse\n");
     const environment = { ...empty.environment, MINTMARK_KEYS_PASSPHRASE_FILE: path };
     assert.equal((await loadConfig({ ...empty, environment })).keys.passphrase, "correct horse");
@@ -90,13 +103,22 @@ describe("configuration", () => {
 
   test("explains every key once and reports names that mean nothing", async () => {
     const explained = await explainConfig({ ...empty, environment: { ...empty.environment, MINTMARK_LISTN: "x" } });
-    assert.deepEqual(explained.keys.map(({ name }) => name), configKeys.map(({ name }) => name));
+    assert.deepEqual(
+      explained.keys.map(({ name }) => name),
+      configKeys.map(({ name }) => name),
+    );
     assert.deepEqual(explained.unknownEnvironment, ["MINTMARK_LISTN"]);
   });
 
   test("names environment variables mechanically", () => {
     for (const { name, environment } of configKeys)
-      assert.equal(environment, `MINTMARK_${name.replaceAll(/([A-Z])/g, "_$1").replaceAll(".", "_").toUpperCase()}`);
+      assert.equal(
+        environment,
+        `MINTMARK_${name
+          .replaceAll(/([A-Z])/g, "_$1")
+          .replaceAll(".", "_")
+          .toUpperCase()}`,
+      );
   });
 });
 

@@ -41,7 +41,10 @@ export function checkValues(found: Found): Config {
   const certFile = read<string | undefined>("tls.certFile");
   const keyFile = read<string | undefined>("tls.keyFile");
   if ((certFile === undefined) !== (keyFile === undefined))
-    throw new Failure("config_invalid", `Cannot use the configuration: tls.certFile and tls.keyFile go together, but only "${certFile === undefined ? "tls.keyFile" : "tls.certFile"}" is set`);
+    throw new Failure(
+      "config_invalid",
+      `Cannot use the configuration: tls.certFile and tls.keyFile go together, but only "${certFile === undefined ? "tls.keyFile" : "tls.certFile"}" is set`,
+    );
   return {
     dataDir: read("data"),
     listen: read("listen"),
@@ -66,5 +69,9 @@ function checkValue(found: FoundValue): unknown {
   const issue = parsed.error.issues[0]!;
   const where = issue.path.length === 0 ? key.name : `${key.name}[${issue.path.join(".")}]`;
   const shown = key.secret === true ? "" : ` ${JSON.stringify(value)}`;
-  throw new Failure("config_invalid", `Cannot use the configuration key "${where}":${shown} from ${source}: ${issue.message}`, { hint: key.about });
+  throw new Failure(
+    "config_invalid",
+    `Cannot use the configuration key "${where}":${shown} from ${source}: ${issue.message}`,
+    { hint: key.about },
+  );
 }

@@ -2,7 +2,7 @@ import { checkValues } from "./config.ts";
 import { findValues, type ConfigInput } from "./config-sources.ts";
 
 /** One key of the configuration as `mintmark config explain` shows it. */
-export interface ExplainedKey {
+interface ExplainedKey {
   readonly name: string;
   /** As the file would write it; `[hidden]` for a secret; null where it is not set. */
   readonly value: unknown;

@@ -12,6 +12,7 @@ import type { Site } from "./build-context.ts";
 import { judgeReport, matchPackages } from "./evidence-steps.ts";
 import type { AdvisoryImport, BuildRequest, Factory, ImageSummary } from "./factory.ts";
 import { recipeFolder } from "./mint.ts";
+import { requiredEvidence } from "./release-steps.ts";
 import { registrySource } from "./registry-source.ts";
 
 type Inquiries = Pick<Factory, "images" | "image" | "lock" | "sbom" | "scan" | "gate" | "verify" | "why" | "importAdvisories">;
@@ -45,6 +46,8 @@ export function inquiries(site: Site): Inquiries {
         repository: image.repository,
         reference: image.digest,
         keys: { release: [site.keys.release.publicPem], evidence: [site.keys.evidence.publicPem] },
+        require: requiredEvidence,
+        formats: ["simple-signing", "bundle"],
         deep: true,
       });
     },

@@ -33,9 +33,9 @@ export async function mint(context: BuildContext): Promise<Digest> {
   const sboms = await writeSboms(context, inputs, { image, trees });
   const scan = await scanImage(context, inputs, { image, sboms });
   const verdict = await passGate(context, inputs, scan);
-  const published = await publishImage(context, inputs, image);
+  const published = await publishImage(context, inputs, { image, startedAt });
   await signRelease(context, image, published);
-  await attestEvidence(context, { inputs, image, published, evidence: { sboms, scan, verdict, startedAt } });
+  await attestEvidence(context, { inputs, image, published, evidence: { sboms, scan, verdict } });
   const tags = await verifyRelease(context, inputs, { image, published });
 
   await recordImage(context, {

@@ -4,7 +4,8 @@ import type { Digest } from "../model/digest.ts";
 import type { ScanReport } from "../model/finding.ts";
 import { mediaTypes, type Manifest } from "../model/oci.ts";
 import type { Verdict } from "../model/verdict.ts";
-import { attestImage, gatePredicate, predicateTypes, provenancePredicate, scanPredicate, scanReportType, signImage, verifyImage } from "../sign/sign.ts";
+import { writeReport } from "../scan/scan.ts";
+import { attestImage, gatePredicate, predicateTypes, provenancePredicate, scanReportType, signImage, verifyImage } from "../sign/sign.ts";
 import type { BuildContext } from "./build-context.ts";
 import type { Sboms, Scan } from "./evidence-steps.ts";
 import type { Inputs, MadeImage } from "./image-steps.ts";
@@ -17,10 +18,14 @@ export interface Published {
   readonly repository: string;
   /** The tag that never moves and that the signature names. */
   readonly dateTag: string;
+  /** When the build that made the image began and ended; recorded once, so that a statement made again is the same. */
+  readonly startedAt: string;
+  readonly publishedAt: string;
 }
 
 /** publish: links what is in the store into the repository under a tag of its own; no byte is copied. */
-export async function publishImage(context: BuildContext, { loaded, lock }: Inputs, image: MadeImage): Promise<Published> {
+export async function publishImage(context: BuildContext, { loaded, lock }: Inputs, parts: { readonly image: MadeImage; readonly startedAt: string }): Promise<Published> {
+  const { image, startedAt } = parts;
   const { registry, store, request } = context;
   const repository = loaded.recipe.name;
   return runStage(context, {
@@ -34,7 +39,7 @@ export async function publishImage(context: BuildContext, { loaded, lock }: Inpu
       const day = isoSeconds(lock.epochSeconds * 1000).slice(0, 10).replaceAll("-", "");
       const dateTag = await freeTag(context, { repository, stem: `${lock.distribution.version}-${day}`, digest: image.digest });
       await registry.putManifest({ repository, reference: dateTag, mediaType: mediaTypes.manifest, bytes: Buffer.from(image.manifestBytes), actor: request.actor });
-      return { repository, dateTag };
+      return { repository, dateTag, startedAt, publishedAt: nowIso() };
     },
     isWhole: async (output) => (await registry.getManifest(repository, output.dateTag))?.digest === image.digest && (await store.blobs.stat(image.digest)) !== undefined,
     summary: ({ dateTag }) => `${repository}:${dateTag}`,
@@ -77,7 +82,6 @@ interface Evidence {
   readonly sboms: Sboms;
   readonly scan: Scan;
   readonly verdict: Digest;
-  readonly startedAt: string;
 }
 
 /** attest: signs provenance, SBOMs, scan and verdict with the evidence key and hangs them onto the image. */
@@ -107,13 +111,16 @@ export async function attestEvidence(context: BuildContext, parts: { readonly in
   });
 }
 
+function vulnPredicate(report: ScanReport, { name, digest }: { readonly name: string; readonly digest: Digest }): unknown {
+  return JSON.parse(writeReport(report, "cosign-vuln", { name, digest, toolVersion: version }));
+}
+
 type Statements = Parameters<typeof attestImage>[0]["evidence"];
 
 async function statements({ store, job, request }: BuildContext, { inputs, image, published, evidence }: Parameters<typeof attestEvidence>[1]): Promise<Statements> {
   const read = async (digest: Digest): Promise<Buffer> => store.blobs.read(digest);
   const [bom, spdxDocument, scan, verdict] = await Promise.all([evidence.sboms.cyclonedx, evidence.sboms.spdx, evidence.scan.report, evidence.verdict].map(read));
   const parse = (bytes: Buffer | undefined): unknown => JSON.parse(bytes!.toString("utf8"));
-  const scanner = { uri: "urn:mintmark:scan", version };
   const provenance = provenancePredicate({
     buildType: "urn:mintmark:buildtype:packages:v1",
     externalParameters: { recipe: { name: inputs.loaded.recipe.name, sha256: inputs.loaded.sha256 }, distribution: `${inputs.lock.distribution.id}:${inputs.lock.distribution.version}`, architecture: inputs.lock.architecture },
@@ -123,14 +130,14 @@ async function statements({ store, job, request }: BuildContext, { inputs, image
     builderId: "urn:mintmark:builder:embedded:v1",
     builderVersion: { mintmark: version, node: process.versions.node },
     invocationId: job.runId,
-    startedOn: evidence.startedAt,
-    finishedOn: nowIso(),
+    startedOn: published.startedAt,
+    finishedOn: published.publishedAt,
   });
   return [
     { predicateType: predicateTypes.slsaprovenance1, predicate: provenance },
     { predicateType: predicateTypes.cyclonedx, predicate: parse(bom), document: { artifactType: mediaTypes.cyclonedx, bytes: bom! } },
     { predicateType: predicateTypes.spdxjson, predicate: parse(spdxDocument), document: { artifactType: mediaTypes.spdx, bytes: spdxDocument! } },
-    { predicateType: predicateTypes.vuln, predicate: scanPredicate(parse(scan) as ScanReport, scanner), document: { artifactType: scanReportType, bytes: scan! } },
+    { predicateType: predicateTypes.vuln, predicate: vulnPredicate(parse(scan) as ScanReport, { name: published.repository, digest: image.digest }), document: { artifactType: scanReportType, bytes: scan! } },
     {
       predicateType: predicateTypes.summary,
       predicate: gatePredicate(parse(verdict) as Verdict, { verifierId: "urn:mintmark:gate:v1", resourceUri: `${published.repository}@${image.digest}`, inputs: [] }),
@@ -138,8 +145,8 @@ async function statements({ store, job, request }: BuildContext, { inputs, image
   ];
 }
 
-/** What an image must carry to be let out. */
-const required = [predicateTypes.slsaprovenance1, predicateTypes.cyclonedx, predicateTypes.spdxjson, predicateTypes.vuln, predicateTypes.summary];
+/** What an image must carry to be let out, and to be found right later. */
+export const requiredEvidence: readonly string[] = [predicateTypes.slsaprovenance1, predicateTypes.cyclonedx, predicateTypes.spdxjson, predicateTypes.vuln, predicateTypes.summary];
 
 /** verify: looks at everything as a client would; only then do the moving tags come to this image. */
 export async function verifyRelease(context: BuildContext, { loaded, lock }: Inputs, parts: { readonly image: MadeImage; readonly published: Published }): Promise<readonly string[]> {
@@ -158,7 +165,8 @@ export async function verifyRelease(context: BuildContext, { loaded, lock }: Inp
         reference: image.digest,
         identity: `${context.registryHost()}/${published.repository}`,
         keys: { release: [keys.release.publicPem], evidence: [keys.evidence.publicPem] },
-        require: required,
+        require: requiredEvidence,
+        formats: ["simple-signing", "bundle"],
       });
       const failed = report.checks.filter(({ ok }) => !ok);
       if (failed.length > 0) throw new Failure("verification_failed", `Cannot release "${published.repository}": ${failed[0]!.message}`, { details: { failed } });

@@ -5,29 +5,34 @@ import { Failure } from "../base/errors.ts";
 import { sha256Hex } from "../base/hash.ts";
 import type { Config } from "../config/config.ts";
 
-/** Who asks. */
+/** Who asks, in the words of the API. */
 export interface Caller {
   readonly name: string;
   readonly role: "anonymous" | "robot" | "administrator";
-  /** Whether the account may start and stop builds; anonymous callers never may. */
-  readonly mayBuild: boolean;
+  /** Whether it may see the images of a repository, or have images built into it. */
+  may(action: "pull" | "build", repository: string): boolean;
 }
 
-/** What a route asks of its caller. */
-export type Need = "open" | "read" | "write" | "administrator";
+/**
+ * Finds who stands behind an `Authorization` header; undefined where it proves nobody.
+ *
+ * @throws Failure `rate_limited` with `details.retryAfterSeconds` after too many wrong passwords
+ */
+export type Identify = (header: string, address: string) => Promise<Caller | undefined>;
 
-/** Finds the account behind an `Authorization` header; undefined where the credentials are wrong. */
-export type Authenticate = (header: string) => Promise<Caller | undefined>;
+/** What a route asks of its caller; `write` routes ask about the repository themselves. */
+export type Need = "open" | "read" | "write" | "administrator";
 
 interface AccessOptions {
   readonly config: Pick<Config, "anonymousRead" | "listen" | "publicUrl">;
-  readonly authenticate: Authenticate;
+  readonly identify: Identify;
   /** The secret in server.json: whoever can read that file owns the data folder. */
   readonly ownerToken: string;
 }
 
-const nobody: Caller = { name: "anonymous", role: "anonymous", mayBuild: false };
-const owner: Caller = { name: "owner", role: "administrator", mayBuild: true };
+/** Whom the doorkeeper lets in without an account may see everything: that is what `anonymousRead` says. */
+const nobody: Caller = { name: "anonymous", role: "anonymous", may: (action) => action === "pull" };
+const owner: Caller = { name: "owner", role: "administrator", may: () => true };
 
 /**
  * Lets a request through or refuses it.
@@ -35,26 +40,35 @@ const owner: Caller = { name: "owner", role: "administrator", mayBuild: true };
  * Reads need no account while the server listens on loopback, `anonymousRead` is set, no proxy stands before it and
  * the request names this server: a web page that re-points its own name at this machine (DNS rebinding) does not.
  *
- * @throws Failure `unauthorized`, `forbidden`
+ * @throws Failure `unauthorized`, `forbidden`, `rate_limited`
  */
 export async function admit(request: FastifyRequest, need: Need, options: AccessOptions): Promise<Caller> {
   if (need === "open") return nobody;
-  const header = request.headers.authorization;
-  const caller = header === undefined ? nobody : await callerOf(header, options);
-  if (caller === undefined) throw new Failure("unauthorized", "Cannot sign in: the credentials are not valid");
-  if (need === "read" && (caller.role !== "anonymous" || mayReadAnonymously(request, options.config))) return caller;
-  if (caller.role === "anonymous")
-    throw new Failure("unauthorized", `Cannot ${need === "read" ? "read" : "change"} anything here without an account`, {
-      hint: "Sign in as admin with the password in the file admin-password of the data folder, or as a robot",
-    });
-  if (need === "write" ? caller.mayBuild : caller.role === "administrator") return caller;
-  throw new Failure("forbidden", `Cannot do this as "${caller.name}": it needs the ${need === "write" ? "right to build" : "administrator"}`);
+  const caller = await callerOf(request, options);
+  const isAnonymous = caller.role === "anonymous";
+  if (need === "read" && (!isAnonymous || mayReadAnonymously(request, options.config))) return caller;
+  if (isAnonymous)
+    throw new Failure(
+      "unauthorized",
+      `Cannot ${need === "read" ? "read" : "change"} anything here without an account`,
+      {
+        hint: "Sign in as admin with the password in the file admin-password of the data folder, or as a robot",
+      },
+    );
+  if (need === "administrator" && caller.role !== "administrator")
+    throw new Failure("forbidden", `Cannot do this as "${caller.name}": it needs the administrator`);
+  return caller;
 }
 
-async function callerOf(header: string, options: AccessOptions): Promise<Caller | undefined> {
-  const bearer = /^Bearer ([\x21-\x7e]+)$/i.exec(header)?.[1];
+async function callerOf(request: FastifyRequest, options: AccessOptions): Promise<Caller> {
+  const { authorization } = request.headers;
+  if (authorization === undefined) return nobody;
+  const bearer = /^Bearer ([\x21-\x7e]+)$/i.exec(authorization)?.[1];
   if (bearer !== undefined && sameSecret(bearer, options.ownerToken)) return owner;
-  return await options.authenticate(header);
+  const caller = await options.identify(authorization, request.ip);
+  if (caller === undefined)
+    throw new Failure("unauthorized", "Cannot sign in: the credentials are not valid, or have ended");
+  return caller;
 }
 
 function mayReadAnonymously(request: FastifyRequest, config: AccessOptions["config"]): boolean {

@@ -21,18 +21,25 @@ export function addApi(app: ApiApp, context: ApiContext, doorkeeper: Doorkeeper)
   app.setSerializerCompiler(serializerCompiler);
   onlyJson(app);
   app.decorateRequest("caller");
-  app.addHook("onRoute", ({ config, url }) => assert.ok(config?.need !== undefined, `the route ${url} does not say what it needs`));
+  app.addHook("onRoute", ({ config, url }) =>
+    assert.ok(config?.need !== undefined, `the route ${url} does not say what it needs`),
+  );
   app.addHook("onRequest", async (request) => {
     request.caller = await doorkeeper(request, request.routeOptions.config.need ?? "administrator");
   });
   boundBodyTime(app);
-  for (const add of [healthRoutes, imageRoutes, buildRoutes, exceptionRoutes, advisoryRoutes, robotRoutes]) add(app, context);
+  for (const add of [healthRoutes, imageRoutes, buildRoutes, exceptionRoutes, advisoryRoutes, robotRoutes])
+    add(app, context);
 }
 
 /** Forms of HTML can send text and forms across sites without asking; JSON they cannot. */
 function onlyJson(app: ApiApp): void {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser("application/json", { parseAs: "string", bodyLimit: limits.requestBytes }, app.getDefaultJsonParser("error", "error"));
+  app.addContentTypeParser(
+    "application/json",
+    { parseAs: "string", bodyLimit: limits.requestBytes },
+    app.getDefaultJsonParser("error", "error"),
+  );
 }
 
 function boundBodyTime(app: ApiApp): void {

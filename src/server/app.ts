@@ -1,16 +1,22 @@
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { createServer as createTlsServer } from "node:https";
-import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyServerFactory } from "fastify";
+import fastify, {
+  LogController,
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyServerFactory,
+} from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { newId } from "../base/clock.ts";
 import { limits } from "../base/limits.ts";
 import type { Log } from "../base/log.ts";
 import type { Config } from "../config/config.ts";
 import type { Factory } from "../pipeline/factory.ts";
-import { admit, type Authenticate } from "./access.ts";
+import { admit } from "./access.ts";
+import type { ApiAccounts } from "./accounts.ts";
 import { addApi } from "./api.ts";
-import type { ApiContext, RobotAccounts } from "./api-app.ts";
+import type { ApiContext } from "./api-app.ts";
 import { readApiPage } from "./api-page.ts";
 import { bounds } from "./bounds.ts";
 import { escapeImageId } from "./image-url.ts";
@@ -23,13 +29,10 @@ export interface AppOptions {
   readonly factory: Factory;
   readonly config: Config;
   readonly log: Log;
-  readonly authenticate: Authenticate;
-  readonly robots: RobotAccounts;
+  readonly accounts: ApiAccounts;
   /** The secret that makes its bearer the owner of the data folder. */
   readonly ownerToken: string;
   readonly version: string;
-  /** Adds `/v2`. */
-  readonly addDistribution: (scope: FastifyInstance) => void;
 }
 
 /** An app that is ready for requests but does not listen. */
@@ -59,25 +62,39 @@ export async function openApp(options: AppOptions): Promise<App> {
   app.setNotFoundHandler(sendNotFound);
   addHeaders(app, config);
   const metrics = openMetrics(app, factory, version);
-  const context: ApiContext = { factory, metrics, stopping: stopping.signal, version, robots: options.robots };
+  const context: ApiContext = { factory, metrics, stopping: stopping.signal, version, robots: options.accounts.robots };
+  const access = { config, identify: options.accounts.identify, ownerToken: options.ownerToken };
   for (const prefix of ["", "/api/v1"])
     await app.register(
-      async (scope) => addApi(scope.withTypeProvider<ZodTypeProvider>(), context, (request, need) => admit(request, need, options)),
+      async (scope) =>
+        addApi(scope.withTypeProvider<ZodTypeProvider>(), context, (request, need) => admit(request, need, access)),
       { prefix },
     );
   await addPages(app, version);
-  await app.register(async (scope) => options.addDistribution(scope));
+  options.accounts.addDistribution(app);
   await app.ready();
   return { fastify: app, metrics, stop: () => stopping.abort() };
 }
 
 async function serverFactory(config: Config): Promise<FastifyServerFactory> {
-  const tls = config.tls === undefined ? undefined : { cert: await readFile(config.tls.certFile), key: await readFile(config.tls.keyFile) };
+  const tls =
+    config.tls === undefined
+      ? undefined
+      : { cert: await readFile(config.tls.certFile), key: await readFile(config.tls.keyFile) };
   return (handler) => {
     // No bound on the whole request: the body of a large push may take an hour.
-    const times = { headersTimeout: bounds.headersMs, requestTimeout: 0, keepAliveTimeout: bounds.keepAliveMs, connectionsCheckingInterval: 5000 };
-    const listener = (request: Parameters<typeof handler>[0], response: Parameters<typeof handler>[1]): void => handler(request, response);
-    const server = tls === undefined ? createServer(times, listener) : createTlsServer({ ...times, ...tls, minVersion: "TLSv1.2" }, listener);
+    const times = {
+      headersTimeout: bounds.headersMs,
+      requestTimeout: 0,
+      keepAliveTimeout: bounds.keepAliveMs,
+      connectionsCheckingInterval: 5000,
+    };
+    const listener = (request: Parameters<typeof handler>[0], response: Parameters<typeof handler>[1]): void =>
+      handler(request, response);
+    const server =
+      tls === undefined
+        ? createServer(times, listener)
+        : createTlsServer({ ...times, ...tls, minVersion: "TLSv1.2" }, listener);
     server.maxConnections = bounds.connections;
     server.timeout = bounds.idleMs;
     return server;
@@ -91,7 +108,8 @@ function addHeaders(app: FastifyInstance, config: Config): void {
     reply.header("referrer-policy", "no-referrer");
     reply.header("x-frame-options", "DENY");
     reply.header("cross-origin-resource-policy", "same-origin");
-    if (!reply.hasHeader("content-security-policy")) reply.header("content-security-policy", "default-src 'none'; frame-ancestors 'none'");
+    if (!reply.hasHeader("content-security-policy"))
+      reply.header("content-security-policy", "default-src 'none'; frame-ancestors 'none'");
     if (!reply.hasHeader("cache-control") && !request.url.startsWith("/v2")) reply.header("cache-control", "no-store");
     if (config.tls !== undefined) reply.header("strict-transport-security", "max-age=31536000");
   });
@@ -102,8 +120,15 @@ async function addPages(app: FastifyInstance, version: string): Promise<void> {
   const page = await readApiPage();
   app.get("/openapi.json", async (_request, reply) => {
     description ??= describeApi(version);
-    return await reply.type("application/json; charset=utf-8").serializer(String).send(await description);
+    return await reply
+      .type("application/json; charset=utf-8")
+      .serializer(String)
+      .send(await description);
   });
-  app.get("/api", async (_request, reply) => await reply.type("text/html; charset=utf-8").header("content-security-policy", page.policy).send(page.html));
+  app.get(
+    "/api",
+    async (_request, reply) =>
+      await reply.type("text/html; charset=utf-8").header("content-security-policy", page.policy).send(page.html),
+  );
   app.get("/", async (_request, reply) => await reply.redirect("/api"));
 }

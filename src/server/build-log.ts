@@ -25,12 +25,18 @@ interface LogRequest {
 export async function sendBuildLog({ context, request, reply, id, after }: LogRequest): Promise<FastifyReply> {
   const { streams } = context.metrics;
   if ((await streams.get()).values[0]!.value >= bounds.streams)
-    throw new Failure("rate_limited", `Cannot follow the build "${id}": ${bounds.streams} readers follow builds already`);
+    throw new Failure(
+      "rate_limited",
+      `Cannot follow the build "${id}": ${bounds.streams} readers follow builds already`,
+    );
   const isEventStream = (request.headers.accept ?? "").includes("text/event-stream");
   const gone = new AbortController();
   const signal = AbortSignal.any([gone.signal, context.stopping]);
   const events = context.factory.watch(id, after, signal);
-  const stream = Readable.from(isEventStream ? eventStream(events, signal) : jsonLines(events, signal), { objectMode: false, highWaterMark: 64 * 1024 });
+  const stream = Readable.from(isEventStream ? eventStream(events, signal) : jsonLines(events, signal), {
+    objectMode: false,
+    highWaterMark: 64 * 1024,
+  });
   streams.inc();
   // The connection tells that a reader has left; the stream may be waiting for an event and would not notice.
   reply.raw.once("close", () => {
@@ -65,7 +71,10 @@ async function* jsonLines(events: AsyncIterable<RunEvent>, signal: AbortSignal):
 }
 
 /** The items, and undefined whenever none came for a while. */
-async function* withHeartbeat(events: AsyncIterable<RunEvent>, signal: AbortSignal): AsyncGenerator<RunEvent | undefined> {
+async function* withHeartbeat(
+  events: AsyncIterable<RunEvent>,
+  signal: AbortSignal,
+): AsyncGenerator<RunEvent | undefined> {
   const iterator = events[Symbol.asyncIterator]();
   try {
     let pending = iterator.next();

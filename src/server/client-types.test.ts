@@ -10,7 +10,11 @@ const path = join(import.meta.dirname, "..", "client", "api-types.ts");
 test("the client's types are those of the server's schemas", async () => {
   const wanted = clientTypes(await describeApi("0.0.0"));
   if (process.env["MINTMARK_WRITE_GOLDEN"] === "1") await writeFile(path, wanted);
-  assert.equal(withoutLayout(await readFile(path, "utf8")), withoutLayout(wanted), "run the test once with MINTMARK_WRITE_GOLDEN=1 and look at the difference");
+  assert.equal(
+    withoutLayout(await readFile(path, "utf8")),
+    withoutLayout(wanted),
+    "run the test once with MINTMARK_WRITE_GOLDEN=1 and look at the difference",
+  );
 });
 
 /** The formatter owns spaces, brackets around types and leading bars. */

@@ -48,11 +48,15 @@ const roots = [
 export function clientTypes(document: string): string {
   const { components } = JSON.parse(document) as { components: { schemas: Record<string, JsonSchema> } };
   const reached = new Set<string>();
-  for (const queue = [...roots]; queue.length > 0; ) {
+  for (const queue = [...roots]; queue.length > 0;) {
     const name = queue.pop()!;
     if (reached.has(name)) continue;
     reached.add(name);
-    queue.push(...JSON.stringify(components.schemas[name]).matchAll(/#\/components\/schemas\/(\w+)/g).map((match) => match[1]!));
+    queue.push(
+      ...JSON.stringify(components.schemas[name])
+        .matchAll(/#\/components\/schemas\/(\w+)/g)
+        .map((match) => match[1]!),
+    );
   }
   const declarations = [...reached].toSorted().map((name) => declaration(name, components.schemas[name]!));
   return `// Made from the server's schemas by src/server/client-types.test.ts: change those, not this file.\n\n${declarations.join("\n")}`;
@@ -62,18 +66,26 @@ function declaration(name: string, schema: JsonSchema): string {
   const typeName = name.replace(/Input$/, "");
   const start = `/** ${schema.description ?? `The schema "${typeName}" of the API.`} */\n${roots.includes(name) ? "export " : ""}`;
   const hasMembers = Object.keys(schema.properties ?? {}).length > 0;
-  return hasMembers ? `${start}interface ${typeName} ${typeOf(schema, "")}\n` : `${start}type ${typeName} = ${typeOf(schema, "")};\n`;
+  return hasMembers
+    ? `${start}interface ${typeName} ${typeOf(schema, "")}\n`
+    : `${start}type ${typeName} = ${typeOf(schema, "")};\n`;
 }
 
 function typeOf(schema: JsonSchema, indent: string): string {
-  if (schema.$ref !== undefined) return schema.$ref.split("/").at(-1)!.replace(/Input$/, "");
+  if (schema.$ref !== undefined)
+    return schema.$ref
+      .split("/")
+      .at(-1)!
+      .replace(/Input$/, "");
   if (schema.const !== undefined) return JSON.stringify(schema.const);
   if (schema.enum !== undefined) return schema.enum.map((value) => JSON.stringify(value)).join(" | ");
   const union = schema.anyOf ?? schema.oneOf;
   if (union !== undefined) return union.map((part) => typeOf(part, indent)).join(" | ");
   switch (schema.type) {
     case "string":
-      return schema.pattern?.startsWith("^(sha256|sha512):") === true ? "`sha256:${string}` | `sha512:${string}`" : "string";
+      return schema.pattern?.startsWith("^(sha256|sha512):") === true
+        ? "`sha256:${string}` | `sha512:${string}`"
+        : "string";
     case "integer":
     case "number":
       return "number";
@@ -94,7 +106,8 @@ function wrapped(type: string): string {
 
 function objectType(schema: JsonSchema, indent: string): string {
   if (schema.properties === undefined || Object.keys(schema.properties).length === 0) {
-    const value = typeof schema.additionalProperties === "object" ? typeOf(schema.additionalProperties, indent) : "unknown";
+    const value =
+      typeof schema.additionalProperties === "object" ? typeOf(schema.additionalProperties, indent) : "unknown";
     return `Readonly<Record<${schema.propertyNames === undefined ? "string" : typeOf(schema.propertyNames, indent)}, ${value}>>`;
   }
   const inner = `${indent}  `;

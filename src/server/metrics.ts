@@ -25,7 +25,8 @@ const runCountMax = 1000;
 export function openMetrics(app: FastifyInstance, factory: Factory, version: string): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  const gauge = (row: MetricRow): Gauge => new Gauge({ name: row.name, help: row.about, labelNames: [...row.labels], registers: [registry] });
+  const gauge = (row: MetricRow): Gauge =>
+    new Gauge({ name: row.name, help: row.about, labelNames: [...row.labels], registers: [registry] });
   const storeSize = openSizeGauge(join(factory.store.dataDir, "blobs"), bounds.storeSizeAgeMs);
   const images = gauge(metricTable.images);
   const builds = gauge(metricTable.builds);
@@ -34,11 +35,16 @@ export function openMetrics(app: FastifyInstance, factory: Factory, version: str
   countRequests(app, registry);
   return {
     streams: gauge(metricTable.streams),
-    buildRequests: new Counter({ name: metricTable.buildRequests.name, help: metricTable.buildRequests.about, registers: [registry] }),
+    buildRequests: new Counter({
+      name: metricTable.buildRequests.name,
+      help: metricTable.buildRequests.about,
+      registers: [registry],
+    }),
     residentAtStart: gauge(metricTable.residentAtStart),
     async scrape() {
       const all = await factory.images();
-      for (const verdict of ["pass", "fail"] as const) images.set({ verdict }, all.filter((image) => image.verdict === verdict).length);
+      for (const verdict of ["pass", "fail"] as const)
+        images.set({ verdict }, all.filter((image) => image.verdict === verdict).length);
       const runs = await listRuns(factory.store.db, { limit: runCountMax });
       for (const state of runStates) builds.set({ state }, runs.filter((run) => run.state === state).length);
       storeBytes.set(await storeSize());
@@ -49,8 +55,18 @@ export function openMetrics(app: FastifyInstance, factory: Factory, version: str
 
 function countRequests(app: FastifyInstance, registry: Registry): void {
   const row = metricTable.requests;
-  const durations = new Histogram({ name: row.name, help: row.about, labelNames: [...row.labels], buckets: [...row.buckets], registers: [registry] });
-  const inFlight = new Gauge({ name: metricTable.inFlight.name, help: metricTable.inFlight.about, registers: [registry] });
+  const durations = new Histogram({
+    name: row.name,
+    help: row.about,
+    labelNames: [...row.labels],
+    buckets: [...row.buckets],
+    registers: [registry],
+  });
+  const inFlight = new Gauge({
+    name: metricTable.inFlight.name,
+    help: metricTable.inFlight.about,
+    registers: [registry],
+  });
   const starts = new WeakMap<object, number>();
   app.addHook("onRequest", async (request, reply) => {
     starts.set(request.raw, tickMs());
@@ -59,7 +75,14 @@ function countRequests(app: FastifyInstance, registry: Registry): void {
     reply.raw.once("close", () => {
       inFlight.dec();
       const seconds = (tickMs() - starts.get(request.raw)!) / 1000;
-      durations.observe({ method: methodOf(request.method), route: request.routeOptions.url ?? "none", code: String(reply.raw.statusCode) }, seconds);
+      durations.observe(
+        {
+          method: methodOf(request.method),
+          route: request.routeOptions.url ?? "none",
+          code: String(reply.raw.statusCode),
+        },
+        seconds,
+      );
     });
   });
 }

@@ -4,7 +4,6 @@ import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import type { Need } from "./access.ts";
 import { addApi } from "./api.ts";
 import type { ApiApp, ApiContext } from "./api-app.ts";
-import { schemaNames } from "./schemas.ts";
 
 /**
  * The OpenAPI 3.1 document of the API as JSON.
@@ -13,8 +12,11 @@ import { schemaNames } from "./schemas.ts";
  * first reader and weighs nothing in a server that nobody asks.
  */
 export async function describeApi(version: string): Promise<string> {
-  const [{ default: swagger }, zod] = await Promise.all([import("@fastify/swagger"), import("fastify-type-provider-zod")]);
-  const transform = zod.createJsonSchemaTransform({ schemaRegistry: schemaNames });
+  const [{ default: swagger }, zod] = await Promise.all([
+    import("@fastify/swagger"),
+    import("fastify-type-provider-zod"),
+  ]);
+  const transform = zod.createJsonSchemaTransform({});
   const app: ApiApp = fastify().withTypeProvider<ZodTypeProvider>();
   await app.register(swagger, {
     openapi: {
@@ -22,22 +24,27 @@ export async function describeApi(version: string): Promise<string> {
       info: {
         title: "Mintmark",
         version,
-        description: "The golden image factory: builds, proves, refuses, signs and serves container images. Images are pulled and pushed under /v2, as the OCI distribution specification says.",
+        description:
+          "The golden image factory: builds, proves, refuses, signs and serves container images. Images are pulled and pushed under /v2, as the OCI distribution specification says.",
         license: { name: "Apache-2.0", identifier: "Apache-2.0" },
       },
       servers: [{ url: "/api/v1" }, { url: "/", description: "The short form of every path" }],
       tags: [...tags],
-      components: { securitySchemes: { basic: { type: "http", scheme: "basic" }, bearer: { type: "http", scheme: "bearer" } } },
+      components: {
+        securitySchemes: { basic: { type: "http", scheme: "basic" }, bearer: { type: "http", scheme: "bearer" } },
+      },
     },
     transform: (route) => {
       const { schema, url } = transform(route as never);
       const security = credentialsOf((route as { route?: { config?: { need?: Need } } }).route?.config?.need);
       return { schema: { ...schema, security } as never, url };
     },
-    transformObject: zod.createJsonSchemaTransformObject({ schemaRegistry: schemaNames }),
+    transformObject: zod.createJsonSchemaTransformObject({}),
   });
   // The handlers never run here, and the routes read their context only when they do.
-  await app.register(async (scope) => addApi(scope.withTypeProvider<ZodTypeProvider>(), lazyContext(), () => Promise.reject(new Error("never called"))));
+  await app.register(async (scope) =>
+    addApi(scope.withTypeProvider<ZodTypeProvider>(), lazyContext(), () => Promise.reject(new Error("never called"))),
+  );
   try {
     await app.ready();
     return JSON.stringify(nameAnswers(app.swagger() as unknown as Description));
@@ -68,7 +75,9 @@ interface Answer {
 }
 
 interface Description {
-  readonly paths: Readonly<Record<string, Readonly<Record<string, { readonly responses?: Readonly<Record<string, Answer>> }>>>>;
+  readonly paths: Readonly<
+    Record<string, Readonly<Record<string, { readonly responses?: Readonly<Record<string, Answer>> }>>>
+  >;
 }
 
 /** The generator calls every answer "Default Response" and every body JSON; ours have names, and failures a type. */
@@ -78,7 +87,8 @@ function nameAnswers(description: Description): Description {
       for (const [status, answer] of Object.entries(responses ?? {})) {
         if (answer.description === "Default Response") answer.description = STATUS_CODES[status] ?? status;
         const body = answer.content?.["application/json"];
-        if (Number(status) >= 400 && status !== "503" && body !== undefined) answer.content = { "application/problem+json": body };
+        if (Number(status) >= 400 && status !== "503" && body !== undefined)
+          answer.content = { "application/problem+json": body };
       }
   return description;
 }

@@ -31,23 +31,32 @@ export function problemOf(failure: Failure): Problem {
 /** The error handler of all routes: OCI error JSON under `/v2`, problem+json elsewhere. */
 export function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const failure = failureOf(error);
-  if (failure.code === "internal") request.log.error({ err: error, requestId: request.id }, "request failed unexpectedly");
+  if (failure.code === "internal")
+    request.log.error({ err: error, requestId: request.id }, "request failed unexpectedly");
   if (failure.code === "unauthorized" && reply.getHeader("www-authenticate") === undefined)
     reply.header("www-authenticate", 'Basic realm="mintmark", charset="UTF-8"');
-  if (failure.code === "rate_limited") reply.header("retry-after", "5");
+  if (failure.code === "rate_limited") reply.header("retry-after", String(failure.details["retryAfterSeconds"] ?? 5));
   return isDistribution(request.url) ? sendDistributionError(failure, reply) : sendProblem(failure, reply);
 }
 
 /** The answer for a path that no route has. */
 export function sendNotFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const failure = new Failure("not_found", `Cannot find "${request.method} ${request.url.split("?")[0]!.slice(0, 200)}": no such route`, {
-    hint: "GET /api lists what there is",
-  });
+  const failure = new Failure(
+    "not_found",
+    `Cannot find "${request.method} ${request.url.split("?")[0]!.slice(0, 200)}": no such route`,
+    {
+      hint: "GET /api lists what there is",
+    },
+  );
   return sendError(failure, request, reply);
 }
 
 function sendProblem(failure: Failure, reply: FastifyReply): FastifyReply {
-  return reply.code(failure.status).type("application/problem+json").serializer(JSON.stringify).send(problemOf(failure));
+  return reply
+    .code(failure.status)
+    .type("application/problem+json")
+    .serializer(JSON.stringify)
+    .send(problemOf(failure));
 }
 
 /** Source: OCI distribution spec, "Error Codes". */
@@ -77,10 +86,15 @@ function failureOf(error: unknown): Failure {
   if (validation !== undefined) {
     const first = validation[0];
     const where = `${validationContext ?? "request"}${(first?.instancePath ?? "").replaceAll("/", ".")}`;
-    return new Failure("usage", `Cannot read the request: ${where}: ${first?.message ?? "it is not valid"}`, { hint: "GET /openapi.json describes each operation", cause: error });
+    return new Failure("usage", `Cannot read the request: ${where}: ${first?.message ?? "it is not valid"}`, {
+      hint: "GET /openapi.json describes each operation",
+      cause: error,
+    });
   }
-  if (statusCode === 413) return new Failure("too_large", "Cannot take the request: its body is too large", { cause: error });
+  if (statusCode === 413)
+    return new Failure("too_large", "Cannot take the request: its body is too large", { cause: error });
   if (statusCode === 429) return new Failure("rate_limited", error.message, { cause: error });
-  if (statusCode >= 400 && statusCode < 500) return new Failure("usage", `Cannot read the request: ${error.message}`, { cause: error });
+  if (statusCode >= 400 && statusCode < 500)
+    return new Failure("usage", `Cannot read the request: ${error.message}`, { cause: error });
   return toFailure(error);
 }

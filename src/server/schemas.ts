@@ -3,12 +3,9 @@ import { isRepository } from "../model/reference.ts";
 import { severities } from "../model/finding.ts";
 import { stepNames } from "../model/progress.ts";
 
-/** Names of the schemas in the OpenAPI document and in the generated client. */
-export const schemaNames = z.registry<{ id: string }>();
-
+/** Gives a schema its name in the OpenAPI document and in the generated client. */
 function named<Schema extends z.ZodType>(id: string, schema: Schema): Schema {
-  schemaNames.add(schema, { id });
-  return schema;
+  return schema.meta({ id });
 }
 
 const digest = z.templateLiteral([z.enum(["sha256", "sha512"]), ":", z.string()]);
@@ -17,6 +14,7 @@ const bytes = z.int().nonnegative();
 const count = z.int().nonnegative();
 const severity = z.enum(severities);
 
+/** A failure as every operation tells it, with its code and what to do next. Source: RFC 9457 section 3. */
 export const problemSchema = named(
   "Problem",
   z.looseObject({
@@ -29,6 +27,7 @@ export const problemSchema = named(
   }),
 );
 
+/** One image with what is known about it. */
 export const imageSchema = named(
   "Image",
   z.object({
@@ -53,18 +52,28 @@ export const imageSchema = named(
   }),
 );
 
+/** A page of images; `total` counts those of all pages. */
 export const imageListSchema = named("ImageList", z.object({ total: count, images: z.array(imageSchema) }));
 
+/** What a build is asked to do. */
 export const buildRequestSchema = named(
   "NewBuild",
   z.strictObject({
-    recipe: z.string().min(1).max(4096).describe("The name of a shipped recipe; the administrator may also name a folder of the server's machine"),
-    mode: z.enum(["auto", "locked", "update"]).default("auto").describe("auto: a fresh lock, else resolve; locked: exactly the lock, offline; update: resolve anew"),
+    recipe: z
+      .string()
+      .min(1)
+      .max(4096)
+      .describe("The name of a shipped recipe; the administrator may also name a folder of the server's machine"),
+    mode: z
+      .enum(["auto", "locked", "update"])
+      .default("auto")
+      .describe("auto: a fresh lock, else resolve; locked: exactly the lock, offline; update: resolve anew"),
     distribution: z.string().max(64).optional().describe("Such as debian:12"),
     architecture: z.enum(["amd64", "arm64"]).optional(),
   }),
 );
 
+/** One build as it stands. */
 export const buildSchema = named(
   "Build",
   z.object({
@@ -82,8 +91,16 @@ export const buildSchema = named(
   }),
 );
 
-export const acceptedBuildSchema = named("AcceptedBuild", z.object({ id: z.string(), build: z.string(), log: z.string() }));
-export const cancelSchema = named("Cancellation", z.object({ stopped: z.boolean().describe("False where the build had ended already") }));
+/** The answer to a queued build: its id, and the paths where it is shown and followed. */
+export const acceptedBuildSchema = named(
+  "AcceptedBuild",
+  z.object({ id: z.string(), build: z.string(), log: z.string() }),
+);
+/** Whether there was something to stop. */
+export const cancelSchema = named(
+  "Cancellation",
+  z.object({ stopped: z.boolean().describe("False where the build had ended already") }),
+);
 
 const step = z.enum(stepNames);
 
@@ -92,22 +109,52 @@ const progressSchema = named(
   "ProgressEvent",
   z.discriminatedUnion("kind", [
     z.object({ kind: z.literal("step-started"), step }),
-    z.object({ kind: z.literal("step-progress"), step, done: z.number(), total: z.number(), unit: z.string(), note: z.string().optional() }),
-    z.object({ kind: z.literal("step-finished"), step, durationMs: z.number(), reused: z.boolean(), summary: z.string() }),
+    z.object({
+      kind: z.literal("step-progress"),
+      step,
+      done: z.number(),
+      total: z.number(),
+      unit: z.string(),
+      note: z.string().optional(),
+    }),
+    z.object({
+      kind: z.literal("step-finished"),
+      step,
+      durationMs: z.number(),
+      reused: z.boolean(),
+      summary: z.string(),
+    }),
     z.object({ kind: z.literal("log"), step, line: z.string() }),
-    z.object({ kind: z.literal("failed"), step: step.optional(), code: z.string(), message: z.string(), hint: z.string().optional() }),
+    z.object({
+      kind: z.literal("failed"),
+      step: step.optional(),
+      code: z.string(),
+      message: z.string(),
+      hint: z.string().optional(),
+    }),
     z.object({ kind: z.literal("finished"), image: z.string() }),
   ]),
 );
 
-export const runEventSchema = named("RunEvent", z.object({ sequence: z.int().positive(), at: instant, event: progressSchema }));
+/** One event of a build with its place in the order; counts from 1 without gaps. */
+export const runEventSchema = named(
+  "RunEvent",
+  z.object({ sequence: z.int().positive(), at: instant, event: progressSchema }),
+);
 
 const findingSchema = named(
   "Finding",
   z.object({
     id: z.string(),
     aliases: z.array(z.string()).readonly(),
-    package: z.object({ type: z.string(), name: z.string(), version: z.string(), architecture: z.string(), source: z.string(), sourceVersion: z.string() }),
+    package: z.object({
+      type: z.string(),
+      name: z.string(),
+      version: z.string(),
+      architecture: z.string(),
+      source: z.string(),
+      sourceVersion: z.string(),
+    }),
     severity,
     severitySource: z.string(),
     fixedVersion: z.string().optional(),
@@ -118,6 +165,7 @@ const findingSchema = named(
   }),
 );
 
+/** The outcome of matching one image against all feeds at one instant. */
 export const scanSchema = named(
   "ScanReport",
   z.object({
@@ -125,11 +173,14 @@ export const scanSchema = named(
     scannedAt: instant,
     packageCount: count,
     findings: z.array(findingSchema).readonly(),
-    feeds: z.array(z.object({ feed: z.string(), dataAt: instant.optional(), covers: z.boolean(), recordCount: count })).readonly(),
+    feeds: z
+      .array(z.object({ feed: z.string(), dataAt: instant.optional(), covers: z.boolean(), recordCount: count }))
+      .readonly(),
     coverage: z.enum(["complete", "no-data"]).describe("no-data is not clean: no feed covers the image"),
   }),
 );
 
+/** The gate's answer on an image, with reasons. */
 export const verdictSchema = named(
   "Verdict",
   z.object({
@@ -151,6 +202,7 @@ export const verdictSchema = named(
   }),
 );
 
+/** What was verified of an image, check by check. */
 export const verificationSchema = named(
   "Verification",
   z.object({
@@ -160,33 +212,62 @@ export const verificationSchema = named(
     reference: z.string(),
     digest: digest.optional(),
     checks: z.array(z.object({ name: z.string(), ok: z.boolean(), message: z.string() })).readonly(),
-    signatures: z.array(z.object({ image: z.string(), format: z.string(), keyId: z.string(), identity: z.string().optional() })).readonly(),
-    evidence: z.array(z.object({ predicateType: z.string(), keyId: z.string(), format: z.string(), statementSha256: z.string() })).readonly(),
+    signatures: z
+      .array(z.object({ image: z.string(), format: z.string(), keyId: z.string(), identity: z.string().optional() }))
+      .readonly(),
+    evidence: z
+      .array(
+        z.object({ predicateType: z.string(), keyId: z.string(), format: z.string(), statementSha256: z.string() }),
+      )
+      .readonly(),
   }),
 );
+/** The origin of an image; its shape is the pipeline's. */
 export const whySchema = named("Why", z.unknown().describe("Where the image comes from: recipe, lock, build, verdict"));
-export const sbomSchema = named("Sbom", z.looseObject({}).describe("A CycloneDX or SPDX document, byte for byte as it is attached to the image"));
+/** A bill of materials; its bytes are sent as they are stored. */
+export const sbomSchema = named(
+  "Sbom",
+  z.looseObject({}).describe("A CycloneDX or SPDX document, byte for byte as it is attached to the image"),
+);
 
+/** The answer of a live server. */
 export const healthSchema = named("Health", z.object({ status: z.literal("ok") }));
+/** Each thing that the server needs in order to work, and whether it is there. */
 export const readySchema = named(
   "Readiness",
-  z.object({ status: z.enum(["ready", "not-ready"]), checks: z.array(z.object({ name: z.string(), ok: z.boolean(), about: z.string() })) }),
+  z.object({
+    status: z.enum(["ready", "not-ready"]),
+    checks: z.array(z.object({ name: z.string(), ok: z.boolean(), about: z.string() })),
+  }),
 );
+/** The server's version, and who the caller is to it. */
 export const aboutSchema = named(
   "About",
-  z.object({ name: z.literal("mintmark"), version: z.string(), caller: z.string(), role: z.enum(["anonymous", "robot", "administrator"]) }),
+  z.object({
+    name: z.literal("mintmark"),
+    version: z.string(),
+    caller: z.string(),
+    role: z.enum(["anonymous", "robot", "administrator"]),
+  }),
 );
 
+/** An exception to make; author and creation time are the server's to say. */
 export const newExceptionSchema = named(
   "NewException",
   z.strictObject({
     vulnerability: z.string().min(1).max(200).describe("The finding's id or an alias"),
     package: z.string().min(1).max(200).optional().describe("Every package where absent"),
-    repository: z.string().max(255).refine(isRepository, "must be a repository name").optional().describe("Every repository where absent"),
+    repository: z
+      .string()
+      .max(255)
+      .refine(isRepository, "must be a repository name")
+      .optional()
+      .describe("Every repository where absent"),
     reason: z.string().trim().min(1).max(2000),
     expiresAt: z.iso.datetime({ offset: true }),
   }),
 );
+/** A dated, scoped, reasoned permission to ignore a finding. */
 export const exceptionSchema = named(
   "Exception",
   z.object({
@@ -200,42 +281,75 @@ export const exceptionSchema = named(
     expiresAt: instant,
   }),
 );
+/** All exceptions in the order of their creation. */
 export const exceptionListSchema = named("ExceptionList", z.object({ exceptions: z.array(exceptionSchema) }));
+/** Why something is done; it goes into the audit trail. */
 export const reasonSchema = named("Reason", z.strictObject({ reason: z.string().trim().min(1).max(2000) }));
 
+/** The advisory feeds; one without `dataAt` holds nothing. */
 export const feedListSchema = named(
   "FeedList",
-  z.object({ feeds: z.array(z.object({ feed: z.string(), source: z.string().optional(), dataAt: instant.optional(), recordCount: count })) }),
+  z.object({
+    feeds: z.array(
+      z.object({ feed: z.string(), source: z.string().optional(), dataAt: instant.optional(), recordCount: count }),
+    ),
+  }),
 );
-export const importRequestSchema = named("AdvisorySource", z.strictObject({ source: z.string().min(1).max(4096).describe("A folder or archive of the server's machine, or an address") }));
+/** Where advisories are read from. */
+export const importRequestSchema = named(
+  "AdvisorySource",
+  z.strictObject({
+    source: z.string().min(1).max(4096).describe("A folder or archive of the server's machine, or an address"),
+  }),
+);
+/** What an import brought, feed by feed, and what it refused. */
 export const importSchema = named(
   "AdvisoryImport",
   z.object({
-    feeds: z.array(z.object({ feed: z.string(), recordCount: count, refused: z.array(z.object({ name: z.string(), reason: z.string() })).readonly() })),
+    feeds: z.array(
+      z.object({
+        feed: z.string(),
+        recordCount: count,
+        refused: z.array(z.object({ name: z.string(), reason: z.string() })).readonly(),
+      }),
+    ),
   }),
 );
 
+/** Where a lock was written and what changed in it, a sentence each. */
 export const lockSchema = named("LockChange", z.object({ path: z.string(), changes: z.array(z.string()) }));
 
+const permission = z.object({
+  repository: z.string().min(1).max(255).describe("A repository, team/* for all below team, or * for every one"),
+  actions: z.array(z.enum(["pull", "push", "delete"])).readonly(),
+});
 const robotFields = {
   name: z.string(),
+  permissions: z.array(permission).readonly(),
+  mayBuild: z.boolean().describe("Whether it may start and stop builds of shipped recipes"),
   createdAt: instant,
+  createdBy: z.string(),
   expiresAt: instant,
-  repositories: z.array(z.string()).readonly(),
-  actions: z.array(z.string()).readonly(),
-  state: z.string(),
+  state: z.enum(["active", "disabled", "expired"]),
 };
 
+/** A robot to make. */
 export const newRobotSchema = named(
   "NewRobot",
   z.strictObject({
-    name: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, "must be lower-case letters, digits, dots, dashes"),
-    repositories: z.array(z.string().min(1).max(255)).min(1).describe("Repository names or patterns such as team/*"),
-    actions: z.array(z.enum(["pull", "push", "delete", "build"])).min(1),
+    name: z.string().min(1).max(128),
+    permissions: z.array(permission).max(100).default([]),
+    mayBuild: z.boolean().default(false),
     expiresAt: z.iso.datetime({ offset: true }),
   }),
 );
-export const robotSchema = named("Robot", z.object(robotFields));
+const robotSchema = named("Robot", z.object(robotFields));
+/** All robots by name, ended ones too; never their secrets. */
 export const robotListSchema = named("RobotList", z.object({ robots: z.array(robotSchema) }));
-export const createdRobotSchema = named("CreatedRobot", z.object({ ...robotFields, secret: z.string().describe("Told once") }));
+/** A new robot's full name and its secret. */
+export const createdRobotSchema = named(
+  "CreatedRobot",
+  z.object({ name: z.string(), secret: z.string().describe("Told once") }),
+);
+/** Whether the access was taken away. */
 export const revokedSchema = named("Revocation", z.object({ revoked: z.boolean() }));

@@ -17,7 +17,20 @@ import { startServer, type Server } from "./server.ts";
 
 const digest = `sha256:${"a".repeat(64)}` as const;
 const runId = "01900000-0000-7000-8000-000000000001";
-const steps = ["resolve", "lock", "fetch", "layers", "configure", "sbom", "scan", "gate", "publish", "sign", "attest", "verify"] as const;
+const steps = [
+  "resolve",
+  "lock",
+  "fetch",
+  "layers",
+  "configure",
+  "sbom",
+  "scan",
+  "gate",
+  "publish",
+  "sign",
+  "attest",
+  "verify",
+] as const;
 const image: ImageSummary = {
   digest,
   repository: "team/tools/base",
@@ -57,7 +70,11 @@ function tinyFactory(store: Store, config: Config, seen: Seen): Factory {
     startBuild: async (request) => (seen.requests.push(request), runId),
     async *watch(_id, last = 0, signal) {
       for (let sequence = last + 1; sequence <= 3; sequence++)
-        yield { sequence, at: "2026-01-02T03:04:05Z", event: { kind: "log", step: "fetch", line: `line ${sequence}` } } satisfies RunEvent;
+        yield {
+          sequence,
+          at: "2026-01-02T03:04:05Z",
+          event: { kind: "log", step: "fetch", line: `line ${sequence}` },
+        } satisfies RunEvent;
       if (last < 100) return;
       await new Promise<void>((resolve) => signal?.addEventListener("abort", () => resolve()));
       seen.watchEnded = true;
@@ -69,8 +86,23 @@ function tinyFactory(store: Store, config: Config, seen: Seen): Factory {
     lock: async () => ({ path: "lock.json", changes: [] }),
     sbom: async (_reference, format) => `{ "format":   "${format}" }`,
     scan: none,
-    gate: async () => ({ schemaVersion: 1, result: "pass", judgedAt: "2026-01-02T03:04:05Z", policy: { name: "p", sha256: "0" }, reasons: [] }),
-    verify: async () => ({ schemaVersion: 1, result: "pass", repository: image.repository, reference: "latest", digest, checks: [], signatures: [], evidence: [] }),
+    gate: async () => ({
+      schemaVersion: 1,
+      result: "pass",
+      judgedAt: "2026-01-02T03:04:05Z",
+      policy: { name: "p", sha256: "0" },
+      reasons: [],
+    }),
+    verify: async () => ({
+      schemaVersion: 1,
+      result: "pass",
+      repository: image.repository,
+      reference: "latest",
+      digest,
+      checks: [],
+      signatures: [],
+      evidence: [],
+    }),
     why: async (reference) => ({ reference }),
     importAdvisories: none,
     keys: undefined as never,
@@ -86,7 +118,22 @@ describe("server", () => {
   let config: Config;
   let server: Server;
   const seen: Seen = { requests: [], watchEnded: false };
-  const robotHeader = `Basic ${Buffer.from("robot:secret").toString("base64")}`;
+  const robotHeader = async (): Promise<Record<string, string>> => {
+    robot ??= (await (
+      await post(
+        "/robots",
+        {
+          name: "ci",
+          permissions: [{ repository: "team/*", actions: ["pull"] }],
+          mayBuild: true,
+          expiresAt: "2999-01-01T00:00:00Z",
+        },
+        await ownerHeader(),
+      )
+    ).json()) as { name: string; secret: string };
+    return { authorization: `Basic ${Buffer.from(`${robot.name}:${robot.secret}`).toString("base64")}` };
+  };
+  let robot: { name: string; secret: string } | undefined;
 
   const listen = (changes: Partial<Config> = {}): Promise<Server> =>
     startServer({
@@ -94,13 +141,14 @@ describe("server", () => {
       config: { ...config, ...changes },
       log: silentLog,
       version: "0.0.1",
-      authenticate: async (header) => (header === robotHeader ? { name: "robot", role: "robot", mayBuild: true } : undefined),
-      robots: { list: async () => [], create: () => Promise.reject(new Error("unused")), revoke: async () => false },
-      addDistribution: (scope) => void scope.get("/v2/*", () => Promise.reject(new Error("inside"))),
     });
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), "mintmark-server-"));
-    config = await loadConfig({ flags: { data: folder, listen: "127.0.0.1:0", shutdownSeconds: 1 }, environment: {}, cwd: folder });
+    config = await loadConfig({
+      flags: { data: folder, listen: "127.0.0.1:0", shutdownSeconds: 1 },
+      environment: {},
+      cwd: folder,
+    });
     store = await openStore({ dataDir: folder });
     server = await listen();
   });
@@ -110,19 +158,28 @@ describe("server", () => {
     await rm(folder, { recursive: true });
   });
 
-  const get = (path: string, headers: Record<string, string> = {}): Promise<Response> => fetch(server.url + path, { headers });
+  const get = (path: string, headers: Record<string, string> = {}): Promise<Response> =>
+    fetch(server.url + path, { headers });
   const post = (path: string, body: unknown, headers: Record<string, string> = {}): Promise<Response> =>
-    fetch(server.url + path, { method: "POST", headers: { "content-type": "application/json", ...headers }, body: JSON.stringify(body) });
+    fetch(server.url + path, {
+      method: "POST",
+      headers: { "content-type": "application/json", ...headers },
+      body: JSON.stringify(body),
+    });
   const ownerHeader = async (): Promise<Record<string, string>> => {
     const { token } = JSON.parse(await readFile(join(folder, "server.json"), "utf8")) as { token: string };
     return { authorization: `Bearer ${token}` };
   };
 
   test("answers health and readiness on both forms of the path", async () => {
-    for (const path of ["/health", "/api/v1/health"]) assert.deepEqual(await (await get(path)).json(), { status: "ok" });
+    for (const path of ["/health", "/api/v1/health"])
+      assert.deepEqual(await (await get(path)).json(), { status: "ok" });
     const ready = (await (await get("/ready")).json()) as { status: string; checks: { name: string; ok: boolean }[] };
     assert.equal(ready.status, "ready");
-    assert.deepEqual(ready.checks.map(({ name }) => name), ["serving", "database", "blobs", "disk"]);
+    assert.deepEqual(
+      ready.checks.map(({ name }) => name),
+      ["serving", "database", "blobs", "disk"],
+    );
   });
 
   test("names images with slashes, tags and digests, escaped or not", async () => {
@@ -133,8 +190,13 @@ describe("server", () => {
         assert.deepEqual(await answer.json(), image);
       }
     assert.equal(await (await get("/images/team/tools/base:latest/sbom?format=spdx")).text(), '{ "format":   "spdx" }');
-    assert.deepEqual(await (await get("/images/team/tools/base:latest/why")).json(), { reference: `team/tools/base@${digest}` });
-    assert.equal(((await (await get("/images/team/tools/base:latest/verdict")).json()) as { result: string }).result, "pass");
+    assert.deepEqual(await (await get("/images/team/tools/base:latest/why")).json(), {
+      reference: `team/tools/base@${digest}`,
+    });
+    assert.equal(
+      ((await (await get("/images/team/tools/base:latest/verdict")).json()) as { result: string }).result,
+      "pass",
+    );
     assert.equal(((await (await get("/images?repository=none")).json()) as { total: number }).total, 0);
   });
 
@@ -154,22 +216,46 @@ describe("server", () => {
   });
 
   test("tells failures under /v2 as OCI errors", async () => {
-    const answer = await get("/v2/team/app/manifests/1");
+    const answer = await get("/v2/_token", { authorization: "Basic d3Jvbmc6d3Jvbmc=" });
+    assert.equal(answer.status, 401);
     const { errors } = (await answer.json()) as { errors: { code: string; message: string }[] };
-    assert.equal(errors[0]?.code, "UNSUPPORTED");
-    assert.doesNotMatch(errors[0]!.message, /inside/);
+    assert.equal(errors[0]?.code, "UNAUTHORIZED");
+  });
+
+  test("sends clients of /v2 to its token service and takes its tokens", async () => {
+    const refused = await get("/v2/");
+    const challenge = refused.headers.get("www-authenticate") ?? "";
+    assert.equal(refused.status, 401);
+    const realm = /^Bearer realm="([^"]+)",service="mintmark"$/.exec(challenge)?.[1];
+    assert.equal(realm, `${server.url}/v2/_token`);
+    const scope = "?service=mintmark&scope=repository:team/app:pull";
+    for (const headers of [{}, await robotHeader()]) {
+      const issued = (await (await fetch(realm + scope, { headers })).json()) as { token: string; expires_in: number };
+      assert.ok(issued.expires_in > 0);
+      assert.equal((await get("/v2/", { authorization: `Bearer ${issued.token}` })).status, 200);
+      assert.equal(
+        (await get("/robots", { authorization: `Bearer ${issued.token}` })).status,
+        "authorization" in headers ? 403 : 401,
+      );
+    }
+    const { name = "", secret = "" } = robot ?? {};
+    const body = new URLSearchParams({ grant_type: "password", service: "mintmark", username: name, password: secret });
+    assert.equal((await fetch(realm!, { method: "POST", body })).status, 200);
   });
 
   test("queues a build for those who may, and nobody else", async () => {
     assert.equal((await post("/images/build", { recipe: "base" })).status, 401);
-    assert.equal((await post("/images/build", { recipe: "base" }, { authorization: "Basic d3Jvbmc6d3Jvbmc=" })).status, 401);
-    const accepted = await post("/images/build", { recipe: "base" }, { authorization: robotHeader });
+    assert.equal(
+      (await post("/images/build", { recipe: "base" }, { authorization: "Basic d3Jvbmc6d3Jvbmc=" })).status,
+      401,
+    );
+    const accepted = await post("/images/build", { recipe: "base" }, await robotHeader());
     assert.equal(accepted.status, 202);
     assert.equal(accepted.headers.get("location"), `/api/v1/builds/${runId}`);
-    assert.deepEqual(seen.requests.at(-1), { recipe: "base", mode: "auto", actor: "robot" });
-    assert.equal((await post("/images/build", { recipe: "../../etc" }, { authorization: robotHeader })).status, 403);
+    assert.deepEqual(seen.requests.at(-1), { recipe: "base", mode: "auto", actor: "robot$ci" });
+    assert.equal((await post("/images/build", { recipe: "../../etc" }, await robotHeader())).status, 403);
     assert.equal((await post("/images/build", { recipe: "/tmp/x" }, await ownerHeader())).status, 202);
-    assert.equal((await get("/robots", { authorization: robotHeader })).status, 403);
+    assert.equal((await get("/robots", await robotHeader())).status, 403);
     assert.equal((await get("/robots", await ownerHeader())).status, 200);
   });
 
@@ -177,7 +263,11 @@ describe("server", () => {
     const headers = await ownerHeader();
     assert.equal((await post("/images/build", { recipe: "base", extra: 1 }, headers)).status, 400);
     assert.equal((await post("/images/build", { recipe: "x".repeat(2 ** 20) }, headers)).status, 413);
-    const form = await fetch(`${server.url}/images/build`, { method: "POST", headers: { ...headers, "content-type": "text/plain" }, body: "{}" });
+    const form = await fetch(`${server.url}/images/build`, {
+      method: "POST",
+      headers: { ...headers, "content-type": "text/plain" },
+      body: "{}",
+    });
     assert.equal(form.status, 400);
   });
 
@@ -194,14 +284,21 @@ describe("server", () => {
 
   test("streams a build log in both forms and goes on where the reader was", async () => {
     const lines = (await (await get(`/builds/${runId}/log?after=1`)).text()).trim().split("\n");
-    assert.deepEqual(lines.map((line) => (JSON.parse(line) as RunEvent).sequence), [2, 3]);
-    const events = await (await get(`/builds/${runId}/log`, { accept: "text/event-stream", "last-event-id": "2" })).text();
+    assert.deepEqual(
+      lines.map((line) => (JSON.parse(line) as RunEvent).sequence),
+      [2, 3],
+    );
+    const events = await (
+      await get(`/builds/${runId}/log`, { accept: "text/event-stream", "last-event-id": "2" })
+    ).text();
     assert.match(events, /^retry: 2000\n\nid: 3\ndata: \{.*\}\n\nevent: end\ndata: \{\}\n\n$/s);
   });
 
   test("lets go of a log whose reader has left", async () => {
     const reader = new AbortController();
-    const answer = await fetch(`${server.url}/builds/${runId}/log?after=100`, { signal: reader.signal }).catch(() => undefined);
+    const answer = await fetch(`${server.url}/builds/${runId}/log?after=100`, { signal: reader.signal }).catch(
+      () => undefined,
+    );
     assert.ok(answer);
     reader.abort();
     while (!seen.watchEnded) await new Promise((resolve) => setTimeout(resolve, 5));
@@ -230,12 +327,16 @@ describe("server", () => {
   test("describes itself in OpenAPI 3.1", async () => {
     const document = (await (await get("/openapi.json")).json()) as { openapi: string; paths: Record<string, unknown> };
     assert.equal(document.openapi, "3.1.0");
-    for (const path of ["/images", "/images/{id}", "/images/build", "/builds/{id}/log", "/ready"]) assert.ok(path in document.paths, path);
+    for (const path of ["/images", "/images/{id}", "/images/build", "/builds/{id}/log", "/ready"])
+      assert.ok(path in document.paths, path);
   });
 
   test("measures by route template, never by name", async () => {
     const text = await (await get("/metrics")).text();
-    assert.match(text, /mintmark_http_request_duration_seconds_count\{method="GET",route="\/images\/:id",code="200"\} \d+/);
+    assert.match(
+      text,
+      /mintmark_http_request_duration_seconds_count\{method="GET",route="\/images\/:id",code="200"\} \d+/,
+    );
     assert.match(text, /mintmark_images\{verdict="pass"\} 1/);
     assert.match(text, /mintmark_builds\{state="queued"\} 0/);
     assert.doesNotMatch(text, /team|sha256/);
@@ -257,7 +358,10 @@ describe("server", () => {
 
   test("says which port is taken", async () => {
     const listenTaken = { host: "127.0.0.1", port: Number(new URL(server.url).port) };
-    await assert.rejects(listen({ listen: listenTaken }), /Cannot listen on "127\.0\.0\.1:\d+": another program does already/);
+    await assert.rejects(
+      listen({ listen: listenTaken }),
+      /Cannot listen on "127\.0\.0\.1:\d+": another program does already/,
+    );
   });
 });
 

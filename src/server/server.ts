@@ -8,14 +8,12 @@
  */
 import type { AddressInfo } from "node:net";
 import type { Readable } from "node:stream";
-import type { FastifyInstance } from "fastify";
 import { newSecret } from "../base/clock.ts";
 import { Failure, systemCodeOf } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Config } from "../config/config.ts";
 import type { Factory } from "../pipeline/factory.ts";
-import type { Authenticate } from "./access.ts";
-import type { RobotAccounts } from "./api-app.ts";
+import { openApiAccounts } from "./accounts.ts";
 import { openApp, type App } from "./app.ts";
 import { announceServer } from "./server-file.ts";
 
@@ -25,10 +23,6 @@ export interface ServerOptions {
   readonly config: Config;
   readonly log: Log;
   readonly version: string;
-  readonly authenticate: Authenticate;
-  readonly robots: RobotAccounts;
-  /** Adds `/v2` to the app. */
-  readonly addDistribution: (scope: FastifyInstance) => void;
 }
 
 /** A server that listens. */
@@ -47,7 +41,8 @@ export interface Server {
 export async function startServer(options: ServerOptions): Promise<Server> {
   const { config, log } = options;
   const ownerToken = newSecret();
-  const app = await openApp({ ...options, ownerToken });
+  const accounts = await openApiAccounts(options);
+  const app = await openApp({ ...options, accounts, ownerToken });
   try {
     await app.fastify.listen({ host: config.listen.host, port: config.listen.port });
   } catch (error) {
@@ -70,7 +65,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
 }
 
 /** One answer of {@link LocalApi}. */
-export interface LocalResponse {
+interface LocalResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Readable;
@@ -80,14 +75,20 @@ export interface LocalResponse {
 export interface LocalApi {
   /** The secret to send as bearer. */
   readonly token: string;
-  request(request: { method: string; path: string; headers: Record<string, string>; body?: string }): Promise<LocalResponse>;
+  request(request: {
+    method: string;
+    path: string;
+    headers: Record<string, string>;
+    body?: string;
+  }): Promise<LocalResponse>;
   close(): Promise<void>;
 }
 
 /** Opens the API in process: a command runs through the same routes, checks and answers as over the network. */
 export async function openLocalApi(options: ServerOptions): Promise<LocalApi> {
   const token = newSecret();
-  const app = await openApp({ ...options, ownerToken: token });
+  const accounts = await openApiAccounts(options);
+  const app = await openApp({ ...options, accounts, ownerToken: token });
   return {
     token,
     async request({ method, path, headers, body }) {
@@ -130,10 +131,18 @@ function listenFailure(error: unknown, { listen }: Config): unknown {
   const where = `"${listen.host}:${listen.port}"`;
   const code = systemCodeOf(error);
   if (code === "EADDRINUSE")
-    return new Failure("conflict", `Cannot listen on ${where}: another program does already`, { hint: "Stop it, or choose another port with --listen HOST:PORT; port 0 picks a free one", cause: error });
+    return new Failure("conflict", `Cannot listen on ${where}: another program does already`, {
+      hint: "Stop it, or choose another port with --listen HOST:PORT; port 0 picks a free one",
+      cause: error,
+    });
   if (code === "EACCES")
-    return new Failure("forbidden", `Cannot listen on ${where}: this account may not`, { hint: "Choose a port from 1024 on with --listen", cause: error });
+    return new Failure("forbidden", `Cannot listen on ${where}: this account may not`, {
+      hint: "Choose a port from 1024 on with --listen",
+      cause: error,
+    });
   if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND" || code === "EAI_AGAIN")
-    return new Failure("config_invalid", `Cannot listen on ${where}: this machine has no such address`, { cause: error });
+    return new Failure("config_invalid", `Cannot listen on ${where}: this machine has no such address`, {
+      cause: error,
+    });
   return error;
 }

@@ -18,7 +18,11 @@ async function sizeOf(folder: string): Promise<number> {
     for await (const entry of await opendir(folder)) {
       const path = join(folder, entry.name);
       if (entry.isDirectory()) total += await sizeOf(path);
-      else if (entry.isFile()) total += await stat(path).then((file) => file.size, () => 0);
+      else if (entry.isFile())
+        total += await stat(path).then(
+          (file) => file.size,
+          () => 0,
+        );
     }
   } catch {
     return total;

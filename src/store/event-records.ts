@@ -42,3 +42,32 @@ export async function listAuditEvents(
     .execute();
   return rows.map((row) => ({ ...row, details: JSON.parse(row.details) as Record<string, unknown> }));
 }
+
+/** Denials that are recorded in a minute; the rest is counted. */
+const denialsPerMinute = 60;
+
+/**
+ * Records denials, but no more than 60 a minute, so that guessing cannot fill the disk.
+ *
+ * The next one that is recorded tells in `details.skipped` how many were not.
+ */
+export function openDenialTrail(db: Database): (event: AuditEvent) => Promise<void> {
+  let windowStart = 0;
+  let recorded = 0;
+  let skipped = 0;
+  return async (event) => {
+    const now = nowMs();
+    if (now - windowStart >= 60_000) {
+      windowStart = now;
+      recorded = 0;
+    }
+    if (recorded >= denialsPerMinute) {
+      skipped += 1;
+      return;
+    }
+    recorded += 1;
+    const details = skipped === 0 ? event.details : { ...event.details, skipped };
+    skipped = 0;
+    await addAuditEvent(db, details === undefined ? event : { ...event, details });
+  };
+}

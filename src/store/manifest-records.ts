@@ -1,3 +1,4 @@
+import { sql } from "kysely";
 import { nowMs } from "../base/clock.ts";
 import { type Digest } from "../model/digest.ts";
 import { type Descriptor } from "../model/oci.ts";
@@ -84,11 +85,7 @@ export async function findManifest(
 
 /** The bytes of a manifest. */
 export async function readManifestBytes(db: Database, digest: Digest): Promise<Buffer | undefined> {
-  const row = await db
-    .selectFrom("manifest_contents")
-    .select("bytes")
-    .where("digest", "=", digest)
-    .executeTakeFirst();
+  const row = await db.selectFrom("manifest_contents").select("bytes").where("digest", "=", digest).executeTakeFirst();
   return row === undefined ? undefined : Buffer.from(row.bytes.buffer, row.bytes.byteOffset, row.bytes.byteLength);
 }
 
@@ -112,26 +109,63 @@ export async function sizesOfManifests(
   return sizes;
 }
 
-/** A page of referrers: those after `after` (exclusive, "" for all), at most `limit`. */
+/** A page of referrers: those after `after` (exclusive, "" for all). */
 export interface ReferrersPage {
   readonly repository: string;
   readonly subject: Digest;
   readonly artifactType: string | undefined;
   readonly after: string;
+  /** At most so many, but at least one. */
   readonly limit: number;
+  /** Annotations may be large: a page ends before it passes this, but has at least one. */
+  readonly limitBytes: number;
 }
 
+/** A page of referrers, and whether more follow. */
+export interface FoundReferrers {
+  readonly descriptors: readonly Descriptor[];
+  readonly hasMore: boolean;
+}
+
+/** Bytes of a descriptor in JSON without its annotations. */
+const descriptorBytes = 400;
+
 /** Lists what refers to a manifest, ordered by digest, as descriptors. */
-export async function listReferrers(db: Database, page: ReferrersPage): Promise<Descriptor[]> {
+export async function listReferrers(db: Database, page: ReferrersPage): Promise<FoundReferrers> {
+  const { repository } = page;
   let query = db
+    .selectFrom("manifests")
+    .select(["digest", sql<number | null>`length(annotations)`.as("chars")])
+    .where("repository", "=", repository)
+    .where("subject", "=", page.subject)
+    .where("digest", ">", page.after as Digest);
+  if (page.artifactType !== undefined) query = query.where("artifact_type", "=", page.artifactType);
+  const found = await query
+    .orderBy("digest")
+    .limit(page.limit + 1)
+    .execute();
+  const digests: Digest[] = [];
+  let bytes = 0;
+  for (const { digest, chars } of found) {
+    bytes += descriptorBytes + (chars ?? 0);
+    if (digests.length > 0 && (bytes > page.limitBytes || digests.length === page.limit)) break;
+    digests.push(digest);
+  }
+  const descriptors: Descriptor[] = [];
+  for (let start = 0; start < digests.length; start += rowsPerQuery)
+    descriptors.push(...(await describeReferrers(db, repository, digests.slice(start, start + rowsPerQuery))));
+  return { descriptors, hasMore: digests.length < found.length };
+}
+
+async function describeReferrers(db: Database, repository: string, digests: readonly Digest[]): Promise<Descriptor[]> {
+  const rows = await db
     .selectFrom("manifests")
     .innerJoin("manifest_contents", "manifest_contents.digest", "manifests.digest")
     .select(["manifests.digest", "media_type", "artifact_type", "annotations", "size_bytes"])
-    .where("repository", "=", page.repository)
-    .where("subject", "=", page.subject)
-    .where("manifests.digest", ">", page.after as Digest);
-  if (page.artifactType !== undefined) query = query.where("artifact_type", "=", page.artifactType);
-  const rows = await query.orderBy("manifests.digest").limit(page.limit).execute();
+    .where("repository", "=", repository)
+    .where("manifests.digest", "in", digests)
+    .orderBy("manifests.digest")
+    .execute();
   return rows.map((row) => ({
     mediaType: row.media_type,
     digest: row.digest,

@@ -18,11 +18,14 @@ export async function insertUpload(db: Database, upload: UploadRecord): Promise<
     .execute();
 }
 
-/** The upload of an id. */
-export async function findUpload(db: Database, id: string): Promise<UploadRecord | undefined> {
+/** The upload of an id, and when it was touched last in milliseconds. */
+export async function findUpload(
+  db: Database,
+  id: string,
+): Promise<(UploadRecord & { readonly touchedAt: number }) | undefined> {
   return await db
     .selectFrom("uploads")
-    .select(["id", "repository", "account"])
+    .select(["id", "repository", "account", "touched_at as touchedAt"])
     .where("id", "=", id)
     .executeTakeFirst();
 }

@@ -1,5 +1,4 @@
 import { Failure } from "../../base/errors.ts";
-import type { Image } from "../../client/api-types.ts";
 import { addBuildFlags, buildRequest, type BuildFlags } from "../build-flags.ts";
 import { examples, type CommandContext, type Define } from "../command.ts";
 import { openProgress } from "../output/progress.ts";
@@ -29,29 +28,44 @@ export const define: Define = (command, run) => {
         ["mintmark build base --json", "the image as JSON"],
       ),
     )
-    .action(run((context, [recipes]: readonly [string[]], options: Options) => withClient(context, (session) => build(context, session, { recipes, options }))));
+    .action(
+      run((context, [recipes]: readonly [string[]], options: Options) =>
+        withClient(context, (session) => build(context, session, { recipes, options })),
+      ),
+    );
 };
 
-async function build(context: CommandContext, session: Session, { recipes, options }: { readonly recipes: readonly string[]; readonly options: Options }): Promise<void> {
+async function build(
+  context: CommandContext,
+  session: Session,
+  { recipes, options }: { readonly recipes: readonly string[]; readonly options: Options },
+): Promise<void> {
   if (options.follow !== undefined) return await follow(context, session, options.follow);
-  if (recipes.length === 0) throw new Failure("usage", "Cannot build: no recipe is named", { hint: "Name one, such as `mintmark build base`" });
-  if (options.locked === true && options.update === true) throw new Failure("usage", "Cannot build: --locked and --update exclude each other");
+  if (recipes.length === 0)
+    throw new Failure("usage", "Cannot build: no recipe is named", { hint: "Name one, such as `mintmark build base`" });
+  if (options.locked === true && options.update === true)
+    throw new Failure("usage", "Cannot build: --locked and --update exclude each other");
   const mode = options.locked === true ? "locked" : options.update === true ? "update" : "auto";
   for (const recipe of recipes) {
     const request = buildRequest(recipe, options, mode);
     if (options.detach === true) await detach(context, session, request);
-    else printImage(context, await named(context, recipe, recipes.length, () => runBuild(context, session.client, request)), session);
+    else {
+      if (recipes.length > 1 && context.flags.quiet !== true)
+        context.terminal.err(`${context.terminal.paint.bold(recipe)}\n`);
+      printImage(context, await runBuild(context, session.client, request), session);
+    }
   }
 }
 
-async function named(context: CommandContext, recipe: string, count: number, work: () => Promise<Image>): Promise<Image> {
-  if (count > 1 && context.flags.quiet !== true) context.terminal.err(`${context.terminal.paint.bold(recipe)}\n`);
-  return await work();
-}
-
-async function detach({ terminal, flags }: CommandContext, session: Session, request: ReturnType<typeof buildRequest>): Promise<void> {
+async function detach(
+  { terminal, flags }: CommandContext,
+  session: Session,
+  request: ReturnType<typeof buildRequest>,
+): Promise<void> {
   if (session.url === undefined)
-    throw new Failure("usage", "Cannot detach: no server runs that could go on with the build", { hint: "Start one with `mintmark serve`, or leave --detach out" });
+    throw new Failure("usage", "Cannot detach: no server runs that could go on with the build", {
+      hint: "Start one with `mintmark serve`, or leave --detach out",
+    });
   const accepted = await session.client.startBuild(request);
   terminal.out(flags.json === true ? JSON.stringify(accepted, null, 2) : accepted.id);
 }
@@ -67,5 +81,10 @@ async function follow(context: CommandContext, { client }: Session, id: string):
     view.close();
   }
   const { state, failure } = await client.build(id);
-  if (state === "failed") throw new Failure("conflict", `The build "${id}" failed: ${failure?.message ?? "without a reason"}`, failure?.hint === undefined ? {} : { hint: failure.hint });
+  if (state === "failed")
+    throw new Failure(
+      "conflict",
+      `The build "${id}" failed: ${failure?.message ?? "without a reason"}`,
+      failure?.hint === undefined ? {} : { hint: failure.hint },
+    );
 }

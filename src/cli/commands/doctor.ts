@@ -9,7 +9,10 @@ import { tableLines } from "../output/table.ts";
 /** `mintmark doctor`: what this machine can do, and how to mend what it cannot. */
 export const define: Define = (command, run) => {
   command
-    .addHelpText("after", `${examples(["mintmark doctor", "a table with how to mend what is missing"], ["mintmark doctor --json", "the same for programs"])}\nExit code 6 where a build could not work here.\n`)
+    .addHelpText(
+      "after",
+      `${examples(["mintmark doctor", "a table with how to mend what is missing"], ["mintmark doctor --json", "the same for programs"])}\nExit code 6 where a build could not work here.\n`,
+    )
     .action(
       run(async (context) => {
         const { dataDir } = await context.loadConfig();
@@ -25,8 +28,16 @@ export const define: Define = (command, run) => {
 function print({ terminal }: CommandContext, capabilities: readonly Capability[], canBuild: boolean): void {
   const { paint } = terminal;
   const look = { ok: paint.good, missing: paint.bad, degraded: paint.warn, optional: paint.soft };
-  terminal.out(tableLines(["STATE", "CAPABILITY", "FOUND"], capabilities.map(({ name, state, about }) => [look[state](state), name, about]), paint).join("\n"));
+  terminal.out(
+    tableLines(
+      ["STATE", "CAPABILITY", "FOUND"],
+      capabilities.map(({ name, state, about }) => [look[state](state), name, about]),
+      paint,
+    ).join("\n"),
+  );
   const broken = capabilities.filter(({ fix }) => fix !== undefined);
   if (broken.length > 0) terminal.out(["", ...broken.map(({ name, fix }) => `${paint.bold(name)}: ${fix}`)].join("\n"));
-  terminal.err(`\n${canBuild ? paint.good("This machine can mint images.") : paint.bad("This machine cannot mint images yet.")}\n`);
+  terminal.err(
+    `\n${canBuild ? paint.good("This machine can mint images.") : paint.bad("This machine cannot mint images yet.")}\n`,
+  );
 }

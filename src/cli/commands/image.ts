@@ -2,7 +2,8 @@ import { isRepository } from "../../model/reference.ts";
 import { Failure } from "../../base/errors.ts";
 import { severities } from "../../model/finding.ts";
 import type { Image } from "../../client/api-types.ts";
-import { examples, type Define } from "../command.ts";
+import type { Command } from "commander";
+import { examples, type Define, type RunAction } from "../command.ts";
 import { showBytes } from "../output/amounts.ts";
 import { tableLines } from "../output/table.ts";
 import { printImage } from "../run-build.ts";
@@ -10,7 +11,29 @@ import { withClient } from "../session.ts";
 
 /** `mintmark image list | show | tags`. */
 export const define: Define = (command, run) => {
-  command.addHelpText("after", examples(["mintmark image list", "all images, newest first"], ["mintmark image show base:latest", "one of them"], ["mintmark image tags base", "the tags of a repository"]));
+  command.addHelpText(
+    "after",
+    examples(
+      ["mintmark image list", "all images, newest first"],
+      ["mintmark image show base:latest", "one of them"],
+      ["mintmark image tags base", "the tags of a repository"],
+    ),
+  );
+  defineList(command, run);
+  command
+    .command("show")
+    .summary("show one image")
+    .argument("<image>", "repository:tag or digest")
+    .addHelpText("after", examples(["mintmark image show base:latest", "the same as inspect"]))
+    .action(
+      run((context, [image]: readonly [string]) =>
+        withClient(context, async (session) => printImage(context, await session.client.image(image), session)),
+      ),
+    );
+  defineTags(command, run);
+};
+
+function defineList(command: Command, run: RunAction): void {
   command
     .command("list")
     .summary("list images, newest first")
@@ -23,16 +46,19 @@ export const define: Define = (command, run) => {
           const list = await client.images(options);
           if (flags.json === true) return terminal.out(JSON.stringify(list, null, 2));
           if (list.images.length === 0) return terminal.err("No images yet: mint one with `mintmark build base`\n");
-          terminal.out(tableLines(["IMAGE", "DIGEST", "BUILT", "SIZE", "PACKAGES", "FINDINGS", "GATE"], list.images.map(row), terminal.paint).join("\n"));
+          terminal.out(
+            tableLines(
+              ["IMAGE", "DIGEST", "BUILT", "SIZE", "PACKAGES", "FINDINGS", "GATE"],
+              list.images.map(row),
+              terminal.paint,
+            ).join("\n"),
+          );
         }),
       ),
     );
-  command
-    .command("show")
-    .summary("show one image")
-    .argument("<image>", "repository:tag or digest")
-    .addHelpText("after", examples(["mintmark image show base:latest", "the same as inspect"]))
-    .action(run((context, [image]: readonly [string]) => withClient(context, async (session) => printImage(context, await session.client.image(image), session))));
+}
+
+function defineTags(command: Command, run: RunAction): void {
   command
     .command("tags")
     .summary("list the tags of a repository and the digest behind each")
@@ -41,20 +67,42 @@ export const define: Define = (command, run) => {
     .action(
       run((context, [repository]: readonly [string]) =>
         withClient(context, async ({ client }) => {
-          if (!isRepository(repository)) throw new Failure("usage", `Cannot list the tags of "${repository}": it is not a repository name`);
+          if (!isRepository(repository))
+            throw new Failure("usage", `Cannot list the tags of "${repository}": it is not a repository name`);
           const { images } = await client.images({ repository });
-          const tags = images.flatMap(({ tags: names, digest }) => names.map((tag) => ({ tag, digest }))).toSorted((a, b) => (a.tag < b.tag ? -1 : 1));
-          if (tags.length === 0) throw new Failure("not_found", `Cannot find the repository "${repository}": no image on record is in it`);
+          const tags = images
+            .flatMap(({ tags: names, digest }) => names.map((tag) => ({ tag, digest })))
+            .toSorted((a, b) => (a.tag < b.tag ? -1 : 1));
+          if (tags.length === 0)
+            throw new Failure("not_found", `Cannot find the repository "${repository}": no image on record is in it`);
           const { terminal, flags } = context;
-          terminal.out(flags.json === true ? JSON.stringify({ repository, tags }, null, 2) : tableLines(["TAG", "DIGEST"], tags.map(({ tag, digest }) => [tag, digest]), terminal.paint).join("\n"));
+          terminal.out(
+            flags.json === true
+              ? JSON.stringify({ repository, tags }, null, 2)
+              : tableLines(
+                  ["TAG", "DIGEST"],
+                  tags.map(({ tag, digest }) => [tag, digest]),
+                  terminal.paint,
+                ).join("\n"),
+          );
         }),
       ),
     );
-};
+}
 
 /** Short digests are for reading; `--json` has them whole. */
 function row(image: Image): string[] {
-  const found = severities.filter((severity) => image.severities[severity] > 0).map((severity) => `${image.severities[severity]} ${severity}`);
+  const found = severities
+    .filter((severity) => image.severities[severity] > 0)
+    .map((severity) => `${image.severities[severity]} ${severity}`);
   const tags = image.tags.length === 0 ? "" : `:${image.tags.join(",")}`;
-  return [`${image.repository}${tags}`, image.digest.slice(0, 19), image.builtAt, showBytes(image.sizeBytes), String(image.packageCount), found.join(", ") || "none known", image.verdict];
+  return [
+    `${image.repository}${tags}`,
+    image.digest.slice(0, 19),
+    image.builtAt,
+    showBytes(image.sizeBytes),
+    String(image.packageCount),
+    found.join(", ") || "none known",
+    image.verdict,
+  ];
 }

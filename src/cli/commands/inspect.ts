@@ -6,6 +6,16 @@ import { withClient } from "../session.ts";
 export const define: Define = (command, run) => {
   command
     .argument("<image>", "repository:tag or digest")
-    .addHelpText("after", examples(["mintmark inspect base:latest", "digest, size, findings, evidence, timings"], ["mintmark inspect base:latest --json", "the same as JSON"]))
-    .action(run((context, [image]: readonly [string]) => withClient(context, async (session) => printImage(context, await session.client.image(image), session))));
+    .addHelpText(
+      "after",
+      examples(
+        ["mintmark inspect base:latest", "digest, size, findings, evidence, timings"],
+        ["mintmark inspect base:latest --json", "the same as JSON"],
+      ),
+    )
+    .action(
+      run((context, [image]: readonly [string]) =>
+        withClient(context, async (session) => printImage(context, await session.client.image(image), session)),
+      ),
+    );
 };

@@ -26,8 +26,12 @@ Finding something is not a failure of this command: \`mintmark gate\` judges.\n`
         withClient(context, async ({ client }) => {
           const report = await client.scan(image);
           const wanted = options.severity?.split(",").map((part) => part.trim()) ?? severities;
-          const shown = { ...report, findings: report.findings.filter(({ severity }) => (wanted as readonly string[]).includes(severity)) };
-          if (context.flags.json === true || options.output === "json") context.terminal.out(JSON.stringify(shown, null, 2));
+          const shown = {
+            ...report,
+            findings: report.findings.filter(({ severity }) => (wanted as readonly string[]).includes(severity)),
+          };
+          if (context.flags.json === true || options.output === "json")
+            context.terminal.out(JSON.stringify(shown, null, 2));
           else printReport(context, shown);
         }),
       ),
@@ -46,8 +50,14 @@ function printReport({ terminal }: CommandContext, report: ScanReport): void {
     cut(finding.fixedVersion ?? "none yet", 32),
     cut(finding.title, 60),
   ]);
-  if (rows.length > 0) terminal.out(tableLines(["ID", "SEVERITY", "PACKAGE", "INSTALLED", "FIXED IN", "TITLE"], rows, paint).join("\n"));
-  const silent = report.feeds.filter(({ covers }) => covers).map(({ feed, dataAt }) => `${feed}${dataAt === undefined ? " (empty)" : ` of ${dataAt}`}`);
-  terminal.err(`${rows.length} findings in ${report.packageCount} packages; feeds: ${silent.join(", ") || "none"}\n`);
-  if (report.coverage === "no-data") terminal.err(`${paint.warn("No feed with data covers this image: no finding does not mean clean.")}\n`);
+  if (rows.length > 0)
+    terminal.out(tableLines(["ID", "SEVERITY", "PACKAGE", "INSTALLED", "FIXED IN", "TITLE"], rows, paint).join("\n"));
+  const silent = report.feeds
+    .filter(({ covers }) => covers)
+    .map(({ feed, dataAt }) => `${feed}${dataAt === undefined ? " (empty)" : ` of ${dataAt}`}`);
+  terminal.err(
+    `${rows.length} ${rows.length === 1 ? "finding" : "findings"} in ${report.packageCount} packages; feeds: ${silent.join(", ") || "none"}\n`,
+  );
+  if (report.coverage === "no-data")
+    terminal.err(`${paint.warn("No feed with data covers this image: no finding does not mean clean.")}\n`);
 }

@@ -34,7 +34,9 @@ export const define: Define = (command, run) => {
         if (owner !== undefined) return await besideOwner(context, { config, ...owner }, options);
         return await serveWhile(context, config, async ({ client, url }) => {
           context.terminal.err(`Mintmark listens on ${url}, data in ${config.dataDir}\n`);
-          context.terminal.err(`The administrator is "admin", the password is in ${join(config.dataDir, "admin-password")}\n\n`);
+          context.terminal.err(
+            `The administrator is "admin", the password is in ${join(config.dataDir, "admin-password")}\n\n`,
+          );
           return await mintAndStay(context, { client, config, url }, options);
         });
       }),
@@ -58,7 +60,8 @@ async function mintAndStay(context: CommandContext, site: Site, options: Options
   }
   if (options.once === true) return code;
   context.terminal.err(`\n${code === 0 ? "Ready." : "Serving nevertheless."} Stop with Ctrl-C.\n`);
-  if (!context.stopped.aborted) await new Promise<void>((resolve) => context.stopped.addEventListener("abort", () => resolve()));
+  if (!context.stopped.aborted)
+    await new Promise<void>((resolve) => context.stopped.addEventListener("abort", () => resolve()));
   return code;
 }
 
@@ -69,12 +72,24 @@ async function starterImage(context: CommandContext, client: Client, recipe: str
   return known ?? (await runBuild(context, client, { recipe, mode: "auto" }));
 }
 
-async function besideOwner(context: CommandContext, site: { readonly config: Config; readonly client: Client; readonly server: { readonly url: string; readonly pid: number } }, options: Options): Promise<number> {
+async function besideOwner(
+  context: CommandContext,
+  site: {
+    readonly config: Config;
+    readonly client: Client;
+    readonly server: { readonly url: string; readonly pid: number };
+  },
+  options: Options,
+): Promise<number> {
   const { url, pid } = site.server;
   if (options.once !== true)
-    throw new Failure("data_locked", `Cannot start a second server on "${site.config.dataDir}": process ${pid} serves it at ${url}`, {
-      hint: "Use that one, stop it, or name another folder with --data",
-    });
+    throw new Failure(
+      "data_locked",
+      `Cannot start a second server on "${site.config.dataDir}": process ${pid} serves it at ${url}`,
+      {
+        hint: "Use that one, stop it, or name another folder with --data",
+      },
+    );
   printImage(context, await starterImage(context, site.client, options.recipe), { config: site.config, url });
   return 0;
 }

@@ -15,7 +15,14 @@ export async function checkMachine(dataDir: string): Promise<Capability[]> {
 function checkNode(): Capability {
   const major = Number(process.versions.node.split(".")[0]);
   const about = `${process.versions.node} on ${process.platform} ${process.arch}`;
-  return major >= 24 ? { name: "node", state: "ok", about } : { name: "node", state: "missing", about, fix: "Start through bin/mintmark, which uses the pinned one of `npm ci`" };
+  return major >= 24
+    ? { name: "node", state: "ok", about }
+    : {
+        name: "node",
+        state: "missing",
+        about,
+        fix: "Start through bin/mintmark, which uses the pinned one of `npm ci`",
+      };
 }
 
 async function checkSystem(): Promise<Capability> {
@@ -23,7 +30,12 @@ async function checkSystem(): Promise<Capability> {
   const name = /^PRETTY_NAME="?([^"\n]+)"?$/m.exec(text)?.[1] ?? process.platform;
   return process.platform === "linux"
     ? { name: "system", state: "ok", about: name }
-    : { name: "system", state: "degraded", about: name, fix: "Images are built on Linux only; serving, scanning and verifying work here" };
+    : {
+        name: "system",
+        state: "degraded",
+        about: name,
+        fix: "Images are built on Linux only; serving, scanning and verifying work here",
+      };
 }
 
 async function checkFolder(dataDir: string): Promise<Capability> {
@@ -32,7 +44,12 @@ async function checkFolder(dataDir: string): Promise<Capability> {
     await access(folder, constants.W_OK);
     return { name: "data folder", state: "ok", about: folder === dataDir ? dataDir : `${dataDir} (not made yet)` };
   } catch {
-    return { name: "data folder", state: "missing", about: `${dataDir} is not writable for this account`, fix: "Name another folder with --data, or change its owner" };
+    return {
+      name: "data folder",
+      state: "missing",
+      about: `${dataDir} is not writable for this account`,
+      fix: "Name another folder with --data, or change its owner",
+    };
   }
 }
 
@@ -40,7 +57,14 @@ async function checkSpace(dataDir: string): Promise<Capability> {
   const { bavail, bsize } = await statfs(await nearestFolder(dataDir));
   const free = bavail * bsize;
   const about = `${showBytes(free)} free`;
-  return free >= freeBytesWanted ? { name: "disk space", state: "ok", about } : { name: "disk space", state: "degraded", about, fix: `Free some space: a first build wants ${showBytes(freeBytesWanted)}` };
+  return free >= freeBytesWanted
+    ? { name: "disk space", state: "ok", about }
+    : {
+        name: "disk space",
+        state: "degraded",
+        about,
+        fix: `Free some space: a first build wants ${showBytes(freeBytesWanted)}`,
+      };
 }
 
 /** The folder itself or the nearest one above it that exists. */

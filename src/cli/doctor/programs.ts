@@ -22,7 +22,13 @@ const programs: readonly Program[] = [
   { name: "podman", from: "podman", need: "client", why: "pulls and runs images" },
   { name: "buildah", from: "buildah", need: "client", why: "builds from Containerfiles" },
   { name: "skopeo", from: "skopeo", need: "client", why: "copies and inspects images" },
-  { name: "cosign", from: "cosign", need: "client", versionArgs: ["version"], why: "verifies signatures on other machines; `mintmark verify` does without" },
+  {
+    name: "cosign",
+    from: "cosign",
+    need: "client",
+    versionArgs: ["version"],
+    why: "verifies signatures on other machines; `mintmark verify` does without",
+  },
 ];
 
 /** Whether the programs that we call are there, and which version. */
@@ -34,16 +40,38 @@ async function checkProgram({ name, from, need, versionArgs, why }: Program): Pr
   try {
     const result = await run(name, versionArgs ?? ["--version"], { timeoutMs: probeMs });
     const version = /\d+(?:\.\d+)+[\w.+~-]*/.exec(`${result.stdout}\n${result.stderr}`)?.[0] ?? "version unknown";
-    if (result.code !== 0 && version === "version unknown") return { name, state: need === "build" ? "degraded" : "optional", about: `ends with code ${result.code} when asked for its version`, fix: `Reinstall the package ${from}` };
-    return name === "cosign" ? cosign(version, `${result.stdout}${result.stderr}`) : { name, state: "ok", about: version };
+    if (result.code !== 0 && version === "version unknown")
+      return {
+        name,
+        state: need === "build" ? "degraded" : "optional",
+        about: `ends with code ${result.code} when asked for its version`,
+        fix: `Reinstall the package ${from}`,
+      };
+    return name === "cosign"
+      ? cosign(version, `${result.stdout}${result.stderr}`)
+      : { name, state: "ok", about: version };
   } catch (error) {
     if (!(error instanceof Failure) || error.code !== "program_missing") throw error;
-    return { name, state: need === "build" ? "missing" : "optional", about: `not installed: ${why}`, fix: `apt-get install ${from}` };
+    return {
+      name,
+      state: need === "build" ? "missing" : "optional",
+      about: `not installed: ${why}`,
+      fix:
+        name === "cosign"
+          ? "apt-get install cosign, from Debian 13 or Ubuntu 24.10 on; before that, install a release of the Sigstore project"
+          : `apt-get install ${from}`,
+    };
   }
 }
 
 /** Debian builds cosign without Sigstore's public services: with a key it works, keyless it cannot. */
 function cosign(version: string, text: string): Capability {
   const isDebian = /debian|\+ds|~deb|-\d+(?:\+b\d+)?$/i.test(version) || /debian/i.test(text);
-  return { name: "cosign", state: "ok", about: isDebian ? `${version}, Debian's build: Sigstore's public services are disabled, verifying with --key works` : version };
+  return {
+    name: "cosign",
+    state: "ok",
+    about: isDebian
+      ? `${version}, Debian's build: Sigstore's public services are disabled, verifying with --key works`
+      : version,
+  };
 }

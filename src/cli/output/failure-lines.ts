@@ -21,5 +21,10 @@ export function printFailureJson(error: unknown, terminal: Terminal): number {
 }
 
 function hintOf({ code, hint }: Failure): string | undefined {
-  return hint ?? (code === "internal" ? "This is a bug. Run again with MINTMARK_LOG_LEVEL=debug and report what it prints" : undefined);
+  return (
+    hint ??
+    (code === "internal"
+      ? "This is a bug. Run again with MINTMARK_LOG_LEVEL=debug and report what it prints"
+      : undefined)
+  );
 }

@@ -22,7 +22,10 @@ export function imageSummary(image: Image, place: Place): string {
       ["image", paint.bold(`${image.repository}${image.tags[0] === undefined ? "" : `:${image.tags[0]}`}`)],
       ["digest", image.digest],
       ["built", `${image.builtAt} from ${image.recipe} on ${image.distribution}, ${image.architecture}`],
-      ["size", `${showBytes(image.sizeBytes)} to pull, ${showBytes(image.unpackedBytes)} unpacked, ${image.layerCount} layers`],
+      [
+        "size",
+        `${showBytes(image.sizeBytes)} to pull, ${showBytes(image.unpackedBytes)} unpacked, ${image.layerCount} layers`,
+      ],
       ["packages", String(image.packageCount)],
       ["findings", findings(image, paint)],
       ["gate", image.verdict === "pass" ? paint.good("pass") : paint.bad("fail")],
@@ -40,16 +43,26 @@ export function imageSummary(image: Image, place: Place): string {
 function findings(image: Image, paint: Paint): string {
   const found = severities.filter((severity) => image.severities[severity] > 0);
   const look = { critical: paint.bad, high: paint.warn } as Partial<Record<string, (text: string) => string>>;
-  return found.map((severity) => (look[severity] ?? String)(`${image.severities[severity]} ${severity}`)).join(", ") || "none known";
+  return (
+    found.map((severity) => (look[severity] ?? String)(`${image.severities[severity]} ${severity}`)).join(", ") ||
+    "none known"
+  );
 }
 
 function reproduced({ reproduced: state }: Image, paint: Paint): string {
-  return { yes: paint.good("yes"), no: paint.bad("no"), pending: "a clean rebuild is under way", untested: "not tried" }[state];
+  return {
+    yes: paint.good("yes"),
+    no: paint.bad("no"),
+    pending: "a clean rebuild is under way",
+    untested: "not tried",
+  }[state];
 }
 
 function timings({ durations }: Image): string {
   const total = stepNames.reduce((sum, step) => sum + (durations[step] ?? 0), 0);
-  const longest = stepNames.filter((step) => (durations[step] ?? 0) >= 100).map((step) => `${step} ${showDuration(durations[step])}`);
+  const longest = stepNames
+    .filter((step) => (durations[step] ?? 0) >= 100)
+    .map((step) => `${step} ${showDuration(durations[step])}`);
   return longest.length === 0 ? showDuration(total) : `${showDuration(total)}: ${longest.join(", ")}`;
 }
 

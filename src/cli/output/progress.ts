@@ -11,10 +11,23 @@ export interface ProgressView {
 }
 
 /** An event of a build; over the wire an absent hint or step is left out. */
-export type Progress =
+type Progress =
   | Exclude<ProgressEvent, { kind: "failed" | "step-progress" }>
-  | { readonly kind: "step-progress"; readonly step: StepName; readonly done: number; readonly total: number; readonly unit: string; readonly note?: string | undefined }
-  | { readonly kind: "failed"; readonly step?: StepName | undefined; readonly code: string; readonly message: string; readonly hint?: string | undefined };
+  | {
+      readonly kind: "step-progress";
+      readonly step: StepName;
+      readonly done: number;
+      readonly total: number;
+      readonly unit: string;
+      readonly note?: string | undefined;
+    }
+  | {
+      readonly kind: "failed";
+      readonly step?: StepName | undefined;
+      readonly code: string;
+      readonly message: string;
+      readonly hint?: string | undefined;
+    };
 
 /** One live line a step on a screen; one plain line a step elsewhere; nothing where quiet. */
 export function openProgress(terminal: Terminal, quiet: boolean): ProgressView {
@@ -67,12 +80,15 @@ function openLiveProgress(terminal: Terminal): ProgressView {
   return {
     show(event) {
       const { paint } = terminal;
-      if (event.kind === "step-started") live = { step: event.step, startedAt: tickMs(), done: 0, total: 0, unit: "", note: "" };
+      if (event.kind === "step-started")
+        live = { step: event.step, startedAt: tickMs(), done: 0, total: 0, unit: "", note: "" };
       else if (event.kind === "step-progress" && live?.step === event.step)
         Object.assign(live, { done: event.done, total: event.total, unit: event.unit, note: event.note ?? "" });
       else if (event.kind === "log" && live?.step === event.step) live.note = event.line;
       else if (event.kind === "step-finished")
-        settle(`${paint.good("✓")} ${event.step.padEnd(nameWidth)}  ${cut(printable(event.summary), terminal.columns - nameWidth - 22)}  ${paint.soft(ending(event))}`);
+        settle(
+          `${paint.good("✓")} ${event.step.padEnd(nameWidth)}  ${cut(printable(event.summary), terminal.columns - nameWidth - 22)}  ${paint.soft(ending(event))}`,
+        );
       else if (event.kind === "failed") settle(`${paint.bad("✗")} ${event.step ?? live?.step ?? "build"}`);
     },
     close() {
@@ -105,7 +121,7 @@ function liveLine(live: Live, { columns, paint }: Terminal): string {
 /** The time left, once there is enough to judge by. */
 function leftOf(elapsedMs: number, share: number): string {
   if (share < 0.03 || share >= 1 || elapsedMs < 1000) return "";
-  return `, ${showDuration(Math.max(1000, Math.round((elapsedMs / share) * (1 - share) / 1000) * 1000)).replace(".0 s", " s")} left`;
+  return `, ${showDuration(Math.max(1000, Math.round(((elapsedMs / share) * (1 - share)) / 1000) * 1000)).replace(".0 s", " s")} left`;
 }
 
 function barOf(share: number): string {

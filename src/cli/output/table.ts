@@ -2,9 +2,16 @@ import { printable, widthOf, type Paint } from "./terminal.ts";
 
 /** Lines of a table: titles, then rows, columns as wide as their widest cell, two spaces between. */
 export function tableLines(titles: readonly string[], rows: readonly (readonly string[])[], paint: Paint): string[] {
-  const widths = titles.map((title, column) => Math.max(title.length, ...rows.map((row) => widthOf(row[column] ?? ""))));
+  const widths = titles.map((title, column) =>
+    Math.max(title.length, ...rows.map((row) => widthOf(row[column] ?? ""))),
+  );
   const line = (cells: readonly string[], look: (text: string) => string = (text) => text): string =>
-    cells.map((cell, column) => look(cell) + (column === cells.length - 1 ? "" : " ".repeat(widths[column]! - widthOf(cell)))).join("  ").trimEnd();
+    cells
+      .map(
+        (cell, column) => look(cell) + (column === cells.length - 1 ? "" : " ".repeat(widths[column]! - widthOf(cell))),
+      )
+      .join("  ")
+      .trimEnd();
   return [line(titles, paint.soft), ...rows.map((row) => line(row))];
 }
 

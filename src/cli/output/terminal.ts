@@ -56,10 +56,20 @@ const colours: Paint = { bold: sgr(1), soft: sgr(2), good: sgr(32), warn: sgr(33
 const same = (text: string): string => text;
 const plain: Paint = { bold: same, soft: same, good: same, warn: same, bad: same };
 
-/** Takes control characters out of a text from elsewhere, so that a package's log cannot steer the terminal. */
+const escape = "\u001b";
+
+/**
+ * Takes control characters and colour sequences out of a text from elsewhere, so that a package's log cannot steer
+ * the terminal; tabs and line ends stay. Source: ECMA-48 section 5.4, "Control sequences".
+ */
 export function printable(text: string): string {
-  // oxlint-disable-next-line no-control-regex -- these are what it is about
-  return text.replaceAll(/\u001b\[[0-9;?]*[ -/]*[@-~]/g, "").replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "");
+  const [first = "", ...rest] = text.split(escape);
+  const bare = first + rest.map((part) => part.replace(/^\[[0-9;?]*[ -/]*[@-~]/, "")).join("");
+  return [...bare].filter((char) => char === "\t" || char === "\n" || !isControl(char.codePointAt(0)!)).join("");
+}
+
+function isControl(codePoint: number): boolean {
+  return codePoint < 0x20 || (codePoint >= 0x7f && codePoint <= 0x9f);
 }
 
 /** The columns that a text takes, colours aside. */

@@ -7,7 +7,15 @@ import { feedListSchema, importRequestSchema, importSchema, problemSchema } from
 export function advisoryRoutes(app: ApiApp, { factory }: ApiContext): void {
   app.get(
     "/advisories",
-    { config: { need: "read" }, schema: { operationId: "listFeeds", tags: ["advisories"], summary: "The advisory feeds and how fresh they are", response: { 200: feedListSchema } } },
+    {
+      config: { need: "read" },
+      schema: {
+        operationId: "listFeeds",
+        tags: ["advisories"],
+        summary: "The advisory feeds and how fresh they are",
+        response: { 200: feedListSchema },
+      },
+    },
     async () => ({
       feeds: (await listFeeds(factory.store.db)).map(({ name, source, dataAt, recordCount }) => ({
         feed: name,

@@ -4,7 +4,15 @@ import type { BuildRequest } from "../../pipeline/factory.ts";
 import type { Caller } from "../access.ts";
 import type { ApiApp, ApiContext } from "../api-app.ts";
 import { sendBuildLog } from "../build-log.ts";
-import { acceptedBuildSchema, buildRequestSchema, buildSchema, cancelSchema, lockSchema, problemSchema, runEventSchema } from "../schemas.ts";
+import {
+  acceptedBuildSchema,
+  buildRequestSchema,
+  buildSchema,
+  cancelSchema,
+  lockSchema,
+  problemSchema,
+  runEventSchema,
+} from "../schemas.ts";
 
 const params = z.object({ id: z.uuid().describe("The id of the build") });
 
@@ -24,22 +32,44 @@ export function buildRoutes(app: ApiApp, context: ApiContext): void {
       },
     },
     async (request, reply) => {
-      const id = await factory.startBuild(requestOf(request.body, request.caller));
+      const id = await factory.startBuild(allowedRequest(request.body, request.caller));
       context.metrics.buildRequests.inc();
       const build = `/api/v1/builds/${id}`;
-      return await reply.code(202).header("location", build).send({ id, build, log: `${build}/log` });
+      return await reply
+        .code(202)
+        .header("location", build)
+        .send({ id, build, log: `${build}/log` });
     },
   );
   app.get(
     "/builds/:id",
-    { config: { need: "read" }, schema: { operationId: "getBuild", tags: ["builds"], summary: "Show one build", params, response: { 200: buildSchema, 404: problemSchema } } },
+    {
+      config: { need: "read" },
+      schema: {
+        operationId: "getBuild",
+        tags: ["builds"],
+        summary: "Show one build",
+        params,
+        response: { 200: buildSchema, 404: problemSchema },
+      },
+    },
     async ({ params: { id } }) => (await factory.run(id)) ?? missing(id),
   );
   app.post(
     "/builds/:id/cancel",
-    { config: { need: "write" }, schema: { operationId: "cancelBuild", tags: ["builds"], summary: "Stop a build", params, response: { 200: cancelSchema, 404: problemSchema } } },
-    async ({ params: { id } }) => {
-      if ((await factory.run(id)) === undefined) missing(id);
+    {
+      config: { need: "write" },
+      schema: {
+        operationId: "cancelBuild",
+        tags: ["builds"],
+        summary: "Stop a build",
+        params,
+        response: { 200: cancelSchema, 404: problemSchema },
+      },
+    },
+    async ({ params: { id }, caller }) => {
+      const run = (await factory.run(id)) ?? missing(id);
+      mayBuild(caller, run.request.recipe);
       return { stopped: await factory.cancelBuild(id) };
     },
   );
@@ -56,10 +86,20 @@ function logRoute(app: ApiApp, context: ApiContext): void {
         operationId: "followBuild",
         tags: ["builds"],
         summary: "Follow a build: its events so far, then live ones until it ends",
-        description: "Server-sent events where Accept asks for text/event-stream, else one JSON object a line. Goes on after the event named by ?after= or Last-Event-ID.",
+        description:
+          "Server-sent events where Accept asks for text/event-stream, else one JSON object a line. Goes on after the event named by ?after= or Last-Event-ID.",
         params,
         querystring: z.object({ after: z.coerce.number().int().min(0).optional() }),
-        response: { 200: { description: "The events", content: { "application/x-ndjson": { schema: runEventSchema }, "text/event-stream": { schema: runEventSchema } } }, 404: problemSchema },
+        response: {
+          200: {
+            description: "The events",
+            content: {
+              "application/x-ndjson": { schema: runEventSchema },
+              "text/event-stream": { schema: runEventSchema },
+            },
+          },
+          404: problemSchema,
+        },
       },
     },
     async (request, reply) => {
@@ -85,15 +125,12 @@ function lockRoute(app: ApiApp, context: ApiContext): void {
         response: { 200: lockSchema, 403: problemSchema, 422: problemSchema },
       },
     },
-    ({ body, caller }) => context.factory.lock(requestOf(body, caller), () => undefined),
+    ({ body, caller }) => context.factory.lock(allowedRequest(body, caller), () => undefined),
   );
 }
 
-/** A folder of the server's machine is for those who own it: a recipe may name files beside it. */
-function requestOf(body: z.output<typeof buildRequestSchema>, caller: Caller): BuildRequest {
-  const isFolder = body.recipe.includes("/") || body.recipe.startsWith(".") || body.recipe.includes("\\");
-  if (isFolder && caller.role !== "administrator")
-    throw new Failure("forbidden", `Cannot build "${body.recipe}": only the administrator may name a folder`, { hint: "Name a shipped recipe, such as base" });
+function allowedRequest(body: z.output<typeof buildRequestSchema>, caller: Caller): BuildRequest {
+  mayBuild(caller, body.recipe);
   return {
     recipe: body.recipe,
     mode: body.mode,
@@ -101,6 +138,20 @@ function requestOf(body: z.output<typeof buildRequestSchema>, caller: Caller): B
     ...(body.architecture === undefined ? {} : { architecture: body.architecture }),
     actor: caller.name,
   };
+}
+
+/**
+ * A folder of the server's machine is for those who own it, since a recipe may name files beside it; a shipped
+ * recipe is for those who may build into the repository of its name.
+ */
+function mayBuild(caller: Caller, recipe: string): void {
+  const isFolder = recipe.includes("/") || recipe.startsWith(".") || recipe.includes("\\");
+  if (caller.role !== "administrator" && isFolder)
+    throw new Failure("forbidden", `Cannot build "${recipe}": only the administrator may name a folder`, {
+      hint: "Name a shipped recipe, such as base",
+    });
+  if (!isFolder && !caller.may("build", recipe))
+    throw new Failure("forbidden", `Cannot build "${recipe}" as "${caller.name}": it lacks the right to build there`);
 }
 
 function missing(id: string): never {

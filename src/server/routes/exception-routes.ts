@@ -7,7 +7,15 @@ import { exceptionListSchema, exceptionSchema, newExceptionSchema, problemSchema
 export function exceptionRoutes(app: ApiApp, { factory: { store } }: ApiContext): void {
   app.get(
     "/exceptions",
-    { config: { need: "read" }, schema: { operationId: "listExceptions", tags: ["exceptions"], summary: "List exceptions, ended ones too", response: { 200: exceptionListSchema } } },
+    {
+      config: { need: "read" },
+      schema: {
+        operationId: "listExceptions",
+        tags: ["exceptions"],
+        summary: "List exceptions, ended ones too",
+        response: { 200: exceptionListSchema },
+      },
+    },
     async () => ({ exceptions: await listExceptions(store.db) }),
   );
   app.post(
@@ -24,7 +32,14 @@ export function exceptionRoutes(app: ApiApp, { factory: { store } }: ApiContext)
     },
     async ({ body, caller }, reply) => {
       const exception = await store.transaction((db) =>
-        createException(db, { vulnerability: body.vulnerability, package: body.package, repository: body.repository, reason: body.reason, expiresAt: body.expiresAt, author: caller.name }),
+        createException(db, {
+          vulnerability: body.vulnerability,
+          package: body.package,
+          repository: body.repository,
+          reason: body.reason,
+          expiresAt: body.expiresAt,
+          author: caller.name,
+        }),
       );
       return await reply.code(201).send(exception);
     },
@@ -42,6 +57,7 @@ export function exceptionRoutes(app: ApiApp, { factory: { store } }: ApiContext)
         response: { 200: exceptionSchema, 403: problemSchema, 404: problemSchema },
       },
     },
-    ({ params: { id }, body, caller }) => store.transaction((db) => expireException(db, id, { actor: caller.name, reason: body.reason })),
+    ({ params: { id }, body, caller }) =>
+      store.transaction((db) => expireException(db, id, { actor: caller.name, reason: body.reason })),
   );
 }

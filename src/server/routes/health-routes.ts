@@ -9,16 +9,23 @@ const freeBytesMin = 64 * 1024 * 1024;
 
 /** Whether the server lives, whether it can work, what it measures, and who asks. */
 export function healthRoutes(app: ApiApp, context: ApiContext): void {
+  const about = (operationId: string, summary: string) => ({ operationId, tags: ["server"], summary });
   app.get(
     "/health",
-    { config: { need: "open" }, schema: { operationId: "health", tags: ["server"], summary: "Whether the server lives", response: { 200: healthSchema } } },
+    {
+      config: { need: "open" },
+      schema: { ...about("health", "Whether the server lives"), response: { 200: healthSchema } },
+    },
     async () => ({ status: "ok" as const }),
   );
   app.get(
     "/ready",
     {
       config: { need: "open" },
-      schema: { operationId: "ready", tags: ["server"], summary: "Whether the server can work: database, blobs, disk", response: { 200: readySchema, 503: readySchema } },
+      schema: {
+        ...about("ready", "Whether the server can work: database, blobs, disk"),
+        response: { 200: readySchema, 503: readySchema },
+      },
     },
     async (_request, reply) => {
       const checks = await readiness(context);
@@ -28,7 +35,10 @@ export function healthRoutes(app: ApiApp, context: ApiContext): void {
   );
   app.get(
     "/metrics",
-    { config: { need: "read" }, schema: { operationId: "metrics", tags: ["server"], summary: "Metrics in the Prometheus text format", produces: ["text/plain"] } },
+    {
+      config: { need: "read" },
+      schema: { ...about("metrics", "Metrics in the Prometheus text format"), produces: ["text/plain"] },
+    },
     async (_request, reply) => {
       const { contentType, text } = await context.metrics.scrape();
       return await reply.type(contentType).send(text);
@@ -36,8 +46,16 @@ export function healthRoutes(app: ApiApp, context: ApiContext): void {
   );
   app.get(
     "/about",
-    { config: { need: "read" }, schema: { operationId: "about", tags: ["server"], summary: "Version, and who you are", response: { 200: aboutSchema } } },
-    async (request) => ({ name: "mintmark" as const, version: context.version, caller: request.caller.name, role: request.caller.role }),
+    {
+      config: { need: "read" },
+      schema: { ...about("about", "Version, and who you are"), response: { 200: aboutSchema } },
+    },
+    async ({ caller }) => ({
+      name: "mintmark" as const,
+      version: context.version,
+      caller: caller.name,
+      role: caller.role,
+    }),
   );
 }
 
@@ -57,7 +75,10 @@ async function readiness({ factory, stopping }: ApiContext): Promise<Check[]> {
     }
   };
   return await Promise.all([
-    attempt("serving", async () => ({ ok: !stopping.aborted, about: stopping.aborted ? "stopping" : "accepting requests" })),
+    attempt("serving", async () => ({
+      ok: !stopping.aborted,
+      about: stopping.aborted ? "stopping" : "accepting requests",
+    })),
     attempt("database", async () => {
       await factory.run("00000000-0000-7000-8000-000000000000");
       return { ok: true, about: "answers" };

@@ -1,15 +1,24 @@
 import { z } from "zod";
 import { Failure } from "../../base/errors.ts";
 import type { ImageSummary } from "../../pipeline/factory.ts";
+import type { Caller } from "../access.ts";
 import type { ApiApp, ApiContext } from "../api-app.ts";
-import { imageListSchema, imageSchema, problemSchema, sbomSchema, scanSchema, verdictSchema, verificationSchema, whySchema } from "../schemas.ts";
+import {
+  imageListSchema,
+  imageSchema,
+  problemSchema,
+  sbomSchema,
+  scanSchema,
+  verdictSchema,
+  verificationSchema,
+  whySchema,
+} from "../schemas.ts";
 
 const params = z.object({ id: z.string().min(1).describe("A digest, or repository:tag; slashes need no escape") });
 const errors = { 401: problemSchema, 404: problemSchema };
 
-/** The images on record and what is known about each. */
+/** The images on record; each caller sees those of the repositories that it may pull from. */
 export function imageRoutes(app: ApiApp, context: ApiContext): void {
-  const { factory } = context;
   app.get(
     "/images",
     {
@@ -26,30 +35,34 @@ export function imageRoutes(app: ApiApp, context: ApiContext): void {
         response: { 200: imageListSchema, 401: problemSchema },
       },
     },
-    async ({ query }) => {
-      const all = (await factory.images()).filter((image) => query.repository === undefined || image.repository === query.repository);
+    async ({ query, caller }) => {
+      const all = (await context.factory.images()).filter(
+        ({ repository }) =>
+          (query.repository === undefined || repository === query.repository) && caller.may("pull", repository),
+      );
       const sorted = all.toSorted((a, b) => (a.builtAt < b.builtAt ? 1 : a.builtAt > b.builtAt ? -1 : 0));
       return { total: all.length, images: sorted.slice(query.offset, query.offset + query.limit) };
     },
   );
   app.get(
     "/images/:id",
-    { config: { need: "read" }, schema: { operationId: "getImage", tags: ["images"], summary: "Show one image", params, response: { 200: imageSchema, ...errors } } },
-    ({ params: { id } }) => found(context, id),
-  );
-  documentRoutes(app, context);
-  app.get(
-    "/images/:id/why",
     {
       config: { need: "read" },
-      schema: { operationId: "whyImage", tags: ["images"], summary: "Why the image is as it is", params, response: { 200: whySchema, ...errors } },
+      schema: {
+        operationId: "getImage",
+        tags: ["images"],
+        summary: "Show one image",
+        params,
+        response: { 200: imageSchema, ...errors },
+      },
     },
-    async ({ params: { id } }) => factory.why(idOf(await found(context, id))),
+    (request) => found(context, request),
   );
+  sbomRoute(app, context);
+  answerRoutes(app, context);
 }
 
-function documentRoutes(app: ApiApp, context: ApiContext): void {
-  const { factory } = context;
+function sbomRoute(app: ApiApp, context: ApiContext): void {
   app.get(
     "/images/:id/sbom",
     {
@@ -63,37 +76,57 @@ function documentRoutes(app: ApiApp, context: ApiContext): void {
         response: { 200: sbomSchema, ...errors },
       },
     },
-    async ({ params: { id }, query }, reply) => {
-      const text = await factory.sbom(idOf(await found(context, id)), query.format);
-      const type = query.format === "cyclonedx" ? "application/vnd.cyclonedx+json" : "application/spdx+json";
+    async (request, reply) => {
+      const { format } = request.query;
+      const text = await context.factory.sbom(idOf(await found(context, request)), format);
+      const type = format === "cyclonedx" ? "application/vnd.cyclonedx+json" : "application/spdx+json";
       // The bytes are what was signed: they go out as they are.
-      return await reply.type(type).serializer(String).send(text as unknown as Record<string, unknown>);
+      return await reply
+        .type(type)
+        .serializer(String)
+        .send(text as unknown as Record<string, unknown>);
     },
-  );
-  app.get(
-    "/images/:id/scan",
-    { config: { need: "read" }, schema: { operationId: "scanImage", tags: ["images"], summary: "Match an image against the advisories of now", params, response: { 200: scanSchema, ...errors } } },
-    async ({ params: { id } }) => factory.scan(idOf(await found(context, id))),
-  );
-  app.get(
-    "/images/:id/verdict",
-    { config: { need: "read" }, schema: { operationId: "judgeImage", tags: ["images"], summary: "The gate's answer on an image, with reasons", params, response: { 200: verdictSchema, ...errors } } },
-    async ({ params: { id } }) => factory.gate(idOf(await found(context, id))),
-  );
-  app.get(
-    "/images/:id/verification",
-    {
-      config: { need: "read" },
-      schema: { operationId: "verifyImage", tags: ["images"], summary: "Verify signatures and evidence of an image", params, response: { 200: verificationSchema, ...errors } },
-    },
-    async ({ params: { id } }) => factory.verify(idOf(await found(context, id))),
   );
 }
 
-async function found({ factory }: ApiContext, id: string): Promise<ImageSummary> {
-  const image = await factory.image(id);
-  if (image === undefined)
-    throw new Failure("not_found", `Cannot find the image "${id}": no image on record has this digest or tag`, { hint: "`mintmark image list` shows all" });
+function answerRoutes(app: ApiApp, context: ApiContext): void {
+  const { factory } = context;
+  const options = <Answer extends z.ZodType>(operationId: string, summary: string, answer: Answer) => ({
+    config: { need: "read" as const },
+    schema: { operationId, tags: ["images"], summary, params, response: { 200: answer, ...errors } },
+  });
+  app.get(
+    "/images/:id/scan",
+    options("scanImage", "Match an image against the advisories of now", scanSchema),
+    async (request) => factory.scan(idOf(await found(context, request))),
+  );
+  app.get(
+    "/images/:id/verdict",
+    options("judgeImage", "The gate's answer on an image, with reasons", verdictSchema),
+    async (request) => factory.gate(idOf(await found(context, request))),
+  );
+  app.get(
+    "/images/:id/verification",
+    options("verifyImage", "Verify signatures and evidence of an image", verificationSchema),
+    async (request) => factory.verify(idOf(await found(context, request))),
+  );
+  app.get("/images/:id/why", options("whyImage", "Why the image is as it is", whySchema), async (request) =>
+    factory.why(idOf(await found(context, request))),
+  );
+}
+
+interface ImageRequest {
+  readonly params: { readonly id: string };
+  readonly caller: Caller;
+}
+
+/** What a caller may not see does not exist for it. */
+async function found(context: ApiContext, { params: { id }, caller }: ImageRequest): Promise<ImageSummary> {
+  const image = await context.factory.image(id);
+  if (image === undefined || !caller.may("pull", image.repository))
+    throw new Failure("not_found", `Cannot find the image "${id}": no image on record has this digest or tag`, {
+      hint: "`mintmark image list` shows all",
+    });
   return image;
 }
 

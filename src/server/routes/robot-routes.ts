@@ -7,8 +7,16 @@ import { createdRobotSchema, newRobotSchema, problemSchema, revokedSchema, robot
 export function robotRoutes(app: ApiApp, { robots }: ApiContext): void {
   app.get(
     "/robots",
-    { config: { need: "administrator" }, schema: { operationId: "listRobots", tags: ["robots"], summary: "List robots", response: { 200: robotListSchema } } },
-    async () => ({ robots: [...(await robots.list())] }),
+    {
+      config: { need: "administrator" },
+      schema: {
+        operationId: "listRobots",
+        tags: ["robots"],
+        summary: "List robots",
+        response: { 200: robotListSchema },
+      },
+    },
+    async () => ({ robots: await robots.listRobots() }),
   );
   app.post(
     "/robots",
@@ -23,8 +31,7 @@ export function robotRoutes(app: ApiApp, { robots }: ApiContext): void {
       },
     },
     async ({ body, caller }, reply) => {
-      const { robot, secret } = await robots.create(body, caller.name);
-      return await reply.code(201).send({ ...robot, secret });
+      return await reply.code(201).send(await robots.createRobot({ ...body, actor: caller.name }));
     },
   );
   app.delete(
@@ -40,7 +47,8 @@ export function robotRoutes(app: ApiApp, { robots }: ApiContext): void {
       },
     },
     async ({ params: { name }, caller }) => {
-      if (!(await robots.revoke(name, caller.name))) throw new Failure("not_found", `Cannot find the robot "${name}"`);
+      if (!(await robots.disableRobot(name, caller.name)))
+        throw new Failure("not_found", `Cannot find the robot "${name}"`);
       return { revoked: true };
     },
   );

@@ -17,7 +17,9 @@ export const accountsMigration: Migration = {
       .addColumn("expires_at", "bigint")
       .addColumn("disabled", "integer", (column) => column.notNull().defaultTo(0))
       .execute();
-    await sql`create unique index accounts_one_administrator on accounts (kind) where kind = 'administrator'`.execute(db);
+    await sql`create unique index accounts_one_administrator on accounts (kind) where kind = 'administrator'`.execute(
+      db,
+    );
     await db.schema
       .createTable("events")
       .addColumn("id", "text", (column) => column.primaryKey())

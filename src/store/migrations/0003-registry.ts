@@ -63,11 +63,11 @@ async function createManifestTables(db: Kysely<unknown>): Promise<void> {
   );
   await db.schema
     .createTable("manifest_edges")
-    .addColumn("parent", "text", (column) => column.notNull().references("manifest_contents.digest").onDelete("cascade"))
-    .addColumn("child", "text", (column) => column.notNull())
-    .addColumn("kind", "text", (column) =>
-      column.notNull().check(sql`kind in ('config', 'layer', 'child', 'subject')`),
+    .addColumn("parent", "text", (column) =>
+      column.notNull().references("manifest_contents.digest").onDelete("cascade"),
     )
+    .addColumn("child", "text", (column) => column.notNull())
+    .addColumn("kind", "text", (column) => column.notNull().check(sql`kind in ('config', 'layer', 'child', 'subject')`))
     .addPrimaryKeyConstraint("manifest_edges_key", ["parent", "child", "kind"])
     .execute();
   await db.schema.createIndex("manifest_edges_by_child").on("manifest_edges").columns(["child", "parent"]).execute();
