@@ -80,6 +80,8 @@ export async function openAccounts({ store, keyFile, anonymousPull }: AccountsOp
   const signIn = openSignIn({ store, passwords });
   /** The identities that may have tokens, with what their tokens are bound to. */
   const bindings = new WeakMap<Identity, string>([[anonymous, ""]]);
+  const authorize: Accounts["authorize"] = (identity, repository, action) =>
+    (identity.role !== "anonymous" || anonymousPull) && permits(identity.permissions, repository, action);
   return {
     ...openRobots({ store, passwords }),
     async authenticate(header, address) {
@@ -92,8 +94,7 @@ export async function openAccounts({ store, keyFile, anonymousPull }: AccountsOp
       bindings.set(identity, bindingOf(key, account.secretHash));
       return identity;
     },
-    authorize: (identity, repository, action) =>
-      (identity.role !== "anonymous" || anonymousPull) && permits(identity.permissions, repository, action),
+    authorize,
     issueToken(identity, scopes, service) {
       const binding = bindings.get(identity);
       if (binding === undefined)
@@ -103,7 +104,7 @@ export async function openAccounts({ store, keyFile, anonymousPull }: AccountsOp
       const access = readScopes(scopes)
         .map(({ repository, actions }) => ({
           repository,
-          actions: actions.filter((action) => this.authorize(identity, repository, action)),
+          actions: actions.filter((action) => authorize(identity, repository, action)),
         }))
         .filter(({ actions }) => actions.length > 0);
       const claims: TokenClaims = { subject: identity.name, audience: service, access, binding };

@@ -44,19 +44,28 @@ export async function run(program: string, args: readonly string[], options: Run
   child.stderr!.on("data", stderr.add);
   child.stdin!.on("error", () => undefined);
   child.stdin!.end(options.input);
-  const timer = options.timeoutMs === undefined ? undefined : setTimeout(() => child.kill("SIGKILL"), options.timeoutMs);
+  const timer =
+    options.timeoutMs === undefined ? undefined : setTimeout(() => child.kill("SIGKILL"), options.timeoutMs);
   const stop = (): void => void child.kill("SIGKILL");
   options.signal?.addEventListener("abort", stop);
   child.on("error", (error) => {
     reject(
       systemCodeOf(error) === "ENOENT"
-        ? new Failure("program_missing", `Cannot find the program "${program}"`, { hint: "Run `mintmark doctor` to see what is missing and how to install it", cause: error })
+        ? new Failure("program_missing", `Cannot find the program "${program}"`, {
+            hint: "Run `mintmark doctor` to see what is missing and how to install it",
+            cause: error,
+          })
         : error,
     );
   });
   child.on("close", (code, signalName) => {
     if (options.signal?.aborted === true) reject(new Failure("cancelled", `Stopped "${program}" on request`));
-    else resolve({ code: code ?? 128 + (signalName === "SIGKILL" ? 9 : 15), stdout: stdout.text(), stderr: stderr.text() });
+    else
+      resolve({
+        code: code ?? 128 + (signalName === "SIGKILL" ? 9 : 15),
+        stdout: stdout.text(),
+        stderr: stderr.text(),
+      });
   });
   try {
     return await promise;

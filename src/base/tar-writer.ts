@@ -1,6 +1,14 @@
 import { padding, type TarHeader } from "./tar.ts";
 
-const typeFlags = { file: "0", hardlink: "1", symlink: "2", character: "3", block: "4", folder: "5", fifo: "6" } as const;
+const typeFlags = {
+  file: "0",
+  hardlink: "1",
+  symlink: "2",
+  character: "3",
+  block: "4",
+  folder: "5",
+  fifo: "6",
+} as const;
 
 /**
  * The header blocks of one entry: the same header gives the same bytes on every machine.
@@ -17,11 +25,23 @@ export function tarHeaderBytes(header: TarHeader): Buffer {
   if (header.sizeBytes > 0o77777777777) records.push(["size", String(header.sizeBytes)]);
   if (header.uid > 0o7777777) records.push(["uid", String(header.uid)]);
   if (header.gid > 0o7777777) records.push(["gid", String(header.gid)]);
-  for (const key of Object.keys(header.xattrs).sort()) records.push([`SCHILY.xattr.${key}`, Buffer.from(header.xattrs[key]!, "latin1")]);
+  for (const key of Object.keys(header.xattrs).sort())
+    records.push([`SCHILY.xattr.${key}`, Buffer.from(header.xattrs[key]!, "latin1")]);
   const main = block(header, typeFlags[header.kind], split ?? { prefix: "", name: Buffer.from(name).subarray(0, 100) });
   if (records.length === 0) return main;
   const content = Buffer.concat(records.map(([key, value]) => paxRecord(key, value)));
-  const paxHeader: TarHeader = { ...header, kind: "file", mode: 0o644, uid: 0, gid: 0, mtimeSeconds: 0, sizeBytes: content.length, link: "", deviceMajor: 0, deviceMinor: 0 };
+  const paxHeader: TarHeader = {
+    ...header,
+    kind: "file",
+    mode: 0o644,
+    uid: 0,
+    gid: 0,
+    mtimeSeconds: 0,
+    sizeBytes: content.length,
+    link: "",
+    deviceMajor: 0,
+    deviceMinor: 0,
+  };
   const pax = block(paxHeader, "x", { prefix: "", name: Buffer.from("PaxHeaders/entry") });
   return Buffer.concat([pax, content, Buffer.alloc(padding(content.length)), main]);
 }
@@ -59,18 +79,18 @@ function paxRecord(key: string, value: string | Buffer): Buffer {
 function block(header: TarHeader, typeFlag: string, { prefix, name }: SplitName): Buffer {
   const bytes = Buffer.alloc(512);
   name.copy(bytes, 0);
-  octal(bytes, 100, 8, header.mode);
-  octal(bytes, 108, 8, Math.min(header.uid, 0o7777777));
-  octal(bytes, 116, 8, Math.min(header.gid, 0o7777777));
-  octal(bytes, 124, 12, header.kind === "file" ? Math.min(header.sizeBytes, 0o77777777777) : 0);
-  octal(bytes, 136, 12, Math.max(0, header.mtimeSeconds));
+  octal(bytes, [100, 8], header.mode);
+  octal(bytes, [108, 8], Math.min(header.uid, 0o7777777));
+  octal(bytes, [116, 8], Math.min(header.gid, 0o7777777));
+  octal(bytes, [124, 12], header.kind === "file" ? Math.min(header.sizeBytes, 0o77777777777) : 0);
+  octal(bytes, [136, 12], Math.max(0, header.mtimeSeconds));
   bytes.fill(0x20, 148, 156);
   bytes.write(typeFlag, 156, "latin1");
   Buffer.from(header.link).copy(bytes, 157, 0, 100);
   bytes.write("ustar\u000000", 257, "latin1");
   if (header.kind === "character" || header.kind === "block") {
-    octal(bytes, 329, 8, header.deviceMajor);
-    octal(bytes, 337, 8, header.deviceMinor);
+    octal(bytes, [329, 8], header.deviceMajor);
+    octal(bytes, [337, 8], header.deviceMinor);
   }
   bytes.write(prefix, 345, "latin1");
   let sum = 0;
@@ -79,6 +99,6 @@ function block(header: TarHeader, typeFlag: string, { prefix, name }: SplitName)
   return bytes;
 }
 
-function octal(bytes: Buffer, at: number, length: number, value: number): void {
+function octal(bytes: Buffer, [at, length]: readonly [number, number], value: number): void {
   bytes.write(value.toString(8).padStart(length - 1, "0"), at, "latin1");
 }

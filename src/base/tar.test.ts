@@ -5,7 +5,9 @@ import { Failure } from "./errors.ts";
 import { tarEnd, tarHeaderBytes } from "./tar-writer.ts";
 import { padding, readTar, type TarHeader } from "./tar.ts";
 
-const part = fc.string({ unit: "grapheme", minLength: 1, maxLength: 40 }).filter((text) => !/[/\0\n]/.test(text) && text !== "." && text !== "..");
+const part = fc
+  .string({ unit: "grapheme", minLength: 1, maxLength: 40 })
+  .filter((text) => !/[/\0\n]/.test(text) && text !== "." && text !== "..");
 const path = fc.array(part, { minLength: 1, maxLength: 6 }).map((parts) => parts.join("/"));
 
 const header: fc.Arbitrary<{ header: TarHeader; content: Uint8Array }> = fc
@@ -49,30 +51,74 @@ async function readAll(bytes: Buffer, pieceBytes = 700): Promise<{ header: TarHe
 
 test("readTar gives back what tarHeaderBytes wrote, however the bytes arrive", async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(header, { maxLength: 6 }), fc.integer({ min: 1, max: 3000 }), async (entries, pieceBytes) => {
-      const parts = entries.flatMap((entry) => [tarHeaderBytes(entry.header), entry.content, Buffer.alloc(padding(entry.content.length))]);
-      const read = await readAll(Buffer.concat([...parts, tarEnd]), pieceBytes);
-      assert.deepEqual(read.map((entry) => entry.header), entries.map((entry) => entry.header));
-      assert.deepEqual(read.map((entry) => entry.content), entries.map((entry) => Buffer.from(entry.content)));
-    }),
+    fc.asyncProperty(
+      fc.array(header, { maxLength: 6 }),
+      fc.integer({ min: 1, max: 3000 }),
+      async (entries, pieceBytes) => {
+        const parts = entries.flatMap((entry) => [
+          tarHeaderBytes(entry.header),
+          entry.content,
+          Buffer.alloc(padding(entry.content.length)),
+        ]);
+        const read = await readAll(Buffer.concat([...parts, tarEnd]), pieceBytes);
+        assert.deepEqual(
+          read.map((entry) => entry.header),
+          entries.map((entry) => entry.header),
+        );
+        assert.deepEqual(
+          read.map((entry) => entry.content),
+          entries.map((entry) => Buffer.from(entry.content)),
+        );
+      },
+    ),
     { numRuns: 60 },
   );
 });
 
 test("readTar refuses bytes that are no archive, and one that is cut short", async () => {
-  const file = tarHeaderBytes({ path: "a", kind: "file", mode: 0o644, uid: 0, gid: 0, mtimeSeconds: 0, sizeBytes: 5000, link: "", deviceMajor: 0, deviceMinor: 0, xattrs: {} });
+  const file = tarHeaderBytes({
+    path: "a",
+    kind: "file",
+    mode: 0o644,
+    uid: 0,
+    gid: 0,
+    mtimeSeconds: 0,
+    sizeBytes: 5000,
+    link: "",
+    deviceMajor: 0,
+    deviceMinor: 0,
+    xattrs: {},
+  });
   const cut = Buffer.concat([file, Buffer.alloc(1000)]);
-  for (const bytes of [Buffer.alloc(2048, 0x41), cut, file.subarray(0, 300)]) await assert.rejects(readAll(bytes), (error) => error instanceof Failure && error.code === "archive_hostile");
+  for (const bytes of [Buffer.alloc(2048, 0x41), cut, file.subarray(0, 300)])
+    await assert.rejects(readAll(bytes), (error) => error instanceof Failure && error.code === "archive_hostile");
 });
 
 test("readTar ends or refuses, whatever byte of an archive is changed", async () => {
-  const entries = ["one", "two/three"].map((name) => ({ path: name, kind: "file" as const, mode: 0o644, uid: 0, gid: 0, mtimeSeconds: 7, sizeBytes: 3, link: "", deviceMajor: 0, deviceMinor: 0, xattrs: {} }));
-  const whole = Buffer.concat([...entries.flatMap((entry) => [tarHeaderBytes(entry), Buffer.from("abc"), Buffer.alloc(509)]), tarEnd]);
+  const entries = ["one", "two/three"].map((name) => ({
+    path: name,
+    kind: "file" as const,
+    mode: 0o644,
+    uid: 0,
+    gid: 0,
+    mtimeSeconds: 7,
+    sizeBytes: 3,
+    link: "",
+    deviceMajor: 0,
+    deviceMinor: 0,
+    xattrs: {},
+  }));
+  const whole = Buffer.concat([
+    ...entries.flatMap((entry) => [tarHeaderBytes(entry), Buffer.from("abc"), Buffer.alloc(509)]),
+    tarEnd,
+  ]);
   await fc.assert(
     fc.asyncProperty(fc.nat(whole.length - 1), fc.integer({ min: 0, max: 255 }), async (at, byte) => {
       const bytes = Buffer.from(whole);
       bytes[at] = byte;
-      await readAll(bytes).catch((error: unknown) => assert.ok(error instanceof Failure && error.code === "archive_hostile"));
+      await readAll(bytes).catch((error: unknown) =>
+        assert.ok(error instanceof Failure && error.code === "archive_hostile"),
+      );
     }),
     { numRuns: 200 },
   );

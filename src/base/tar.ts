@@ -53,7 +53,7 @@ export async function* readTar(source: AsyncIterable<Uint8Array>): AsyncGenerato
   let extended: Map<string, string> = new Map();
   let longName: string | undefined;
   let longLink: string | undefined;
-  for (let count = 0; ; ) {
+  for (let count = 0; ;) {
     const block = await reader.exactly(512);
     if (block === undefined || block.every((byte) => byte === 0)) break;
     const raw = parseBlock(block);
@@ -137,7 +137,10 @@ function makeHeader({ type, sizeBytes, block }: RawBlock, { extended, longName, 
     gid: Number(extended.get("gid") ?? number(block, 116, 8)),
     mtimeSeconds: Math.floor(Number(extended.get("mtime") ?? number(block, 136, 12))),
     sizeBytes: kind === "file" ? size : 0,
-    link: kind === "symlink" || kind === "hardlink" ? (extended.get("linkpath") ?? longLink ?? cString(block.subarray(157, 257))) : "",
+    link:
+      kind === "symlink" || kind === "hardlink"
+        ? (extended.get("linkpath") ?? longLink ?? cString(block.subarray(157, 257)))
+        : "",
     deviceMajor: kind === "character" || kind === "block" ? number(block, 329, 8) : 0,
     deviceMinor: kind === "character" || kind === "block" ? number(block, 337, 8) : 0,
     xattrs,
@@ -151,7 +154,10 @@ function number(block: Buffer, at: number, length: number): number {
     for (let i = 1; i < length; i++) value = value * 256 + block[at + i]!;
     return value;
   }
-  const digits = block.toString("latin1", at, at + length).replace(/[\0 ]+$/, "").trim();
+  const digits = block
+    .toString("latin1", at, at + length)
+    .replace(/[\0 ]+$/, "")
+    .trim();
   if (!/^[0-7]*$/.test(digits)) throw hostile("a header holds a number that is not octal");
   return digits === "" ? 0 : Number.parseInt(digits, 8);
 }
@@ -164,7 +170,7 @@ function cString(bytes: Buffer): string {
 /** PAX records: `length key=value\n`. Source: POSIX pax, "pax Extended Header". */
 function parsePax(content: Buffer): Map<string, string> {
   const records = new Map<string, string>();
-  for (let at = 0; at < content.length; ) {
+  for (let at = 0; at < content.length;) {
     const space = content.indexOf(0x20, at);
     const length = Number(content.toString("latin1", at, space));
     const equals = content.indexOf(0x3d, space);
@@ -214,7 +220,7 @@ class ByteReader {
     if (!(await this.#fill())) return undefined;
     if (this.#rest.length >= count) return this.atMost(count);
     const parts: Buffer[] = [];
-    for (let missing = count; missing > 0; ) {
+    for (let missing = count; missing > 0;) {
       const part = await this.atMost(missing);
       parts.push(part);
       missing -= part.length;
@@ -223,7 +229,7 @@ class ByteReader {
   }
 
   async skip(count: number): Promise<void> {
-    for (let missing = count; missing > 0; ) missing -= (await this.atMost(missing)).length;
+    for (let missing = count; missing > 0;) missing -= (await this.atMost(missing)).length;
   }
 
   async drain(): Promise<void> {

@@ -1,14 +1,13 @@
-import { mkdir, readdir, readFile } from "node:fs/promises";
+import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { sha256Digest, type Digest } from "../model/digest.ts";
 import type { Lock } from "../model/lock.ts";
 import type { Manifest } from "../model/oci.ts";
 import type { Distribution } from "../model/package.ts";
 import type { BlobStore } from "../store/blobs.ts";
-import { inReleaseDigests, verifyIndexes, type VerifiedIndex } from "./apt/index-chain.ts";
+import { verifyIndexes, type VerifiedIndex } from "./apt/index-chain.ts";
 import { openPrivateRoot, updateLists, type PrivateRoot } from "./apt/private-root.ts";
 import { resolve } from "./apt/resolve.ts";
-import { readChangelog, readSecurity, type SecurityContent } from "./apt/security.ts";
 import { chooseDistribution, machineSources, type AptSource } from "./apt/sources.ts";
 import { removeFolder } from "./chamber/remove-folder.ts";
 import { configure, type Configured } from "./configure.ts";
@@ -19,9 +18,11 @@ import { compressionOf, type Layer } from "./layers/layer.ts";
 import { packageLayers } from "./layers/package-layers.ts";
 import { formatLock, lockChanges, lockPath, makeLock, parseLock, readLock, writeLock } from "./lock.ts";
 import { loadRecipe, type LoadedRecipe } from "./recipe.ts";
+import { openSecurity, type SecuritySuites } from "./security-suites.ts";
+import { readTreeFile } from "./trees/tree-file.ts";
 import { unpackPackages, type PackageTree } from "./trees/unpack-packages.ts";
 
-export type { Layer, LoadedRecipe, PackageTree };
+export type { Layer, LoadedRecipe, PackageTree, SecuritySuites };
 
 /**
  * The build room: from a recipe to a lock, and from a lock to an image in the store.
@@ -46,12 +47,28 @@ export interface Workshop {
   /** Picks distribution and sources for a recipe. */
   target(loaded: LoadedRecipe, wish?: string): Promise<Target>;
   /** Asks the sources for today's packages. `unchanged` where the signed indexes are those of the previous lock. */
-  resolve(loaded: LoadedRecipe, target: Target, previous: Lock | undefined, signal: AbortSignal): Promise<Resolution>;
+  resolve(
+    loaded: LoadedRecipe,
+    target: Target,
+    options: { readonly previous: Lock | undefined; readonly signal: AbortSignal },
+  ): Promise<Resolution>;
   fetch(lock: Lock, target: Target, watch: Watch): Promise<{ readonly count: number; readonly bytes: number }>;
   unpack(lock: Lock, watch: Watch): Promise<readonly PackageTree[]>;
-  layers(loaded: LoadedRecipe, trees: readonly PackageTree[], watch: Watch): Promise<{ readonly layers: readonly Layer[]; readonly reused: number }>;
-  configure(loaded: LoadedRecipe, lock: Lock, trees: readonly PackageTree[], watch: Watch & { readonly mayReuse: boolean }): Promise<Configured>;
-  assemble(loaded: LoadedRecipe, lock: Lock, parts: { readonly lockDigest: Digest; readonly layers: readonly Layer[] }): Promise<BuiltImage>;
+  layers(
+    loaded: LoadedRecipe,
+    trees: readonly PackageTree[],
+    watch: Watch,
+  ): Promise<{ readonly layers: readonly Layer[]; readonly reused: number }>;
+  configure(
+    loaded: LoadedRecipe,
+    parts: { readonly lock: Lock; readonly trees: readonly PackageTree[]; readonly mayReuse: boolean },
+    watch: Watch,
+  ): Promise<Configured>;
+  assemble(
+    loaded: LoadedRecipe,
+    lock: Lock,
+    parts: { readonly lockDigest: Digest; readonly layers: readonly Layer[] },
+  ): Promise<BuiltImage>;
   /** A file of an unpacked package, such as its copyright; undefined where it has none at the path. */
   fileOf(tree: PackageTree, path: string): Promise<Buffer | undefined>;
   /** A file as a container of an image sees it. */
@@ -81,15 +98,6 @@ export interface Watch {
   readonly onLine?: (line: string) => void;
 }
 
-/** The signed security suites of a target. */
-export interface SecuritySuites {
-  /** Changes when any of the signed indexes does. */
-  readonly fingerprint: string;
-  content(): Promise<SecurityContent>;
-  /** The changelog of a source package at a version that is offered: it is fetched and unpacked for that. */
-  changelogOf(source: string, version: string): Promise<string | undefined>;
-}
-
 interface WorkshopOptions {
   readonly dataDir: string;
   readonly blobs: BlobStore;
@@ -100,7 +108,13 @@ interface WorkshopOptions {
 /** Opens the workshop of a data folder; what a killed build left in its work folder is removed. */
 export async function openWorkshop({ dataDir, blobs, sources }: WorkshopOptions): Promise<Workshop> {
   const cache = join(dataDir, "cache");
-  const folders = { apt: join(cache, "apt"), trees: join(cache, "trees"), layers: join(cache, "layers"), roots: join(cache, "roots"), work: join(cache, "work") };
+  const folders = {
+    apt: join(cache, "apt"),
+    trees: join(cache, "trees"),
+    layers: join(cache, "layers"),
+    roots: join(cache, "roots"),
+    work: join(cache, "work"),
+  };
   for (const folder of Object.values(folders)) await mkdir(folder, { recursive: true });
   return {
     load: loadRecipe,
@@ -117,11 +131,21 @@ export async function openWorkshop({ dataDir, blobs, sources }: WorkshopOptions)
       const chosen = chooseDistribution(wanted, sources ?? (await machineSources()));
       return { ...chosen, lockPath: lockPath(loaded.folder, chosen.distribution, loaded.recipe.architecture) };
     },
-    resolve: (loaded, target, previous, signal) => resolveRecipe({ loaded, target, previous, cacheFolder: folders.apt, blobs, signal }),
-    fetch: (lock, { sources: from }, { signal, onProgress }) => fetchPackages({ lock, sources: from, blobs, signal, onProgress }),
-    unpack: (lock, { signal, onProgress }) => unpackPackages({ lock, blobs, treesFolder: folders.trees, signal, onProgress }),
-    layers: ({ recipe }, trees, { onProgress }) => packageLayers({ trees, compression: compressionOf(recipe.layers.compression), blobs, cacheFolder: folders.layers, onProgress }),
-    configure: (loaded, lock, trees, { signal, mayReuse, onProgress, onLine }) =>
+    resolve: (loaded, target, { previous, signal }) =>
+      resolveRecipe({ loaded, target, previous, cacheFolder: folders.apt, blobs, signal }),
+    fetch: (lock, { sources: from }, { signal, onProgress }) =>
+      fetchPackages({ lock, sources: from, blobs, signal, onProgress }),
+    unpack: (lock, { signal, onProgress }) =>
+      unpackPackages({ lock, blobs, treesFolder: folders.trees, signal, onProgress }),
+    layers: ({ recipe }, trees, { onProgress }) =>
+      packageLayers({
+        trees,
+        compression: compressionOf(recipe.layers.compression),
+        blobs,
+        cacheFolder: folders.layers,
+        onProgress,
+      }),
+    configure: (loaded, { lock, trees, mayReuse }, { signal, onProgress, onLine }) =>
       configure({
         loaded,
         lock,
@@ -131,50 +155,13 @@ export async function openWorkshop({ dataDir, blobs, sources }: WorkshopOptions)
         folders,
         mayReuse,
         signal,
-        onMessage: (message) => (message.kind === "log" ? onLine?.(message.line) : onProgress(message.done, message.total, message.note)),
+        onMessage: (message) =>
+          message.kind === "log" ? onLine?.(message.line) : onProgress(message.done, message.total, message.note),
       }),
     assemble: ({ recipe }, lock, { lockDigest, layers }) => putImage({ recipe, lock, lockDigest, layers, blobs }),
     fileOf: readTreeFile,
     fileInImage: (manifest, path) => fileInImage(blobs, manifest, path),
-    async security(lock, watch) {
-      const { id, version } = lock.distribution;
-      const chosen = chooseDistribution([`${id}:${version}`], sources ?? (await machineSources()));
-      return openSecurity({ lock, sources: chosen.sources, watch, blobs, folders });
-    },
-  };
-}
-
-interface SecurityInput {
-  readonly lock: Lock;
-  readonly sources: readonly AptSource[];
-  readonly watch: Watch & { readonly refresh: boolean };
-  readonly blobs: BlobStore;
-  readonly folders: { readonly apt: string; readonly trees: string };
-}
-
-async function openSecurity({ lock, sources, watch, blobs, folders }: SecurityInput): Promise<SecuritySuites | undefined> {
-  const root = await openPrivateRoot({ cacheFolder: folders.apt, distribution: lock.distribution, architecture: lock.architecture, sources });
-  if (watch.refresh) await updateLists(root, watch.signal);
-  const inReleases = await inReleaseDigests(root);
-  if (inReleases === undefined) return undefined;
-  let verified: Promise<{ indexes: VerifiedIndex[]; content: SecurityContent }> | undefined;
-  const load = (): NonNullable<typeof verified> =>
-    (verified ??= verifyIndexes(root).then(async (indexes) => ({ indexes, content: await readSecurity(indexes, lock) })));
-  return {
-    fingerprint: inReleases.join(),
-    content: async () => (await load()).content,
-    async changelogOf(source, version) {
-      const { indexes, content } = await load();
-      for (const { archive } of content.offers.filter((offer) => offer.source === source && offer.candidateSourceVersion === version)) {
-        const single: Lock = { ...lock, indexes: indexes.map(({ locked }) => locked), packages: [archive] };
-        const { signal, onProgress } = watch;
-        await fetchPackages({ lock: single, sources, blobs, signal, onProgress });
-        const [tree] = await unpackPackages({ lock: single, blobs, treesFolder: folders.trees, signal, onProgress });
-        const changelog = await readChangelog(tree!, readTreeFile);
-        if (changelog !== undefined) return changelog;
-      }
-      return undefined;
-    },
+    security: (lock, watch) => openSecurity({ lock, sources, watch, blobs, folders }),
   };
 }
 
@@ -193,17 +180,43 @@ interface ResolveInput {
   readonly signal: AbortSignal;
 }
 
-async function resolveRecipe({ loaded, target, previous, cacheFolder, blobs, signal }: ResolveInput): Promise<Resolution> {
+async function resolveRecipe({
+  loaded,
+  target,
+  previous,
+  cacheFolder,
+  blobs,
+  signal,
+}: ResolveInput): Promise<Resolution> {
   const { recipe } = loaded;
-  const root = await openPrivateRoot({ cacheFolder, distribution: target.distribution, architecture: recipe.architecture, sources: target.sources });
+  const root = await openPrivateRoot({
+    cacheFolder,
+    distribution: target.distribution,
+    architecture: recipe.architecture,
+    sources: target.sources,
+  });
   await updateLists(root, signal);
   const indexes = await verifyIndexes(root);
-  if (previous !== undefined && previous.recipe.sha256 === loaded.sha256 && sameIndexes(previous, indexes)) return { lock: previous, unchanged: true };
-  const packages = await resolve(root, indexes, { packages: recipe.packages, optionalPackages: recipe.optionalPackages, withSystem: recipe.flavour === "full" });
-  const lock = makeLock({ loaded, distribution: target.distribution, indexes, packages, resolverVersion: await aptVersion(root), previous });
+  if (previous !== undefined && previous.recipe.sha256 === loaded.sha256 && sameIndexes(previous, indexes))
+    return { lock: previous, unchanged: true };
+  const packages = await resolve(root, indexes, {
+    packages: recipe.packages,
+    optionalPackages: recipe.optionalPackages,
+    withSystem: recipe.flavour === "full",
+  });
+  const lock = makeLock({
+    loaded,
+    distribution: target.distribution,
+    indexes,
+    packages,
+    resolverVersion: await aptVersion(root),
+    previous,
+  });
   // A suite is signed anew each day: as long as no package changed, the image should not either.
-  if (previous !== undefined && previous.recipe.sha256 === loaded.sha256 && lockChanges(previous, lock).length === 0) return { lock: previous, unchanged: true };
-  for (const { inRelease, locked } of indexes) await blobs.put(inRelease, { expected: sha256Digest(locked.inReleaseSha256) });
+  if (previous !== undefined && previous.recipe.sha256 === loaded.sha256 && lockChanges(previous, lock).length === 0)
+    return { lock: previous, unchanged: true };
+  for (const { inRelease, locked } of indexes)
+    await blobs.put(inRelease, { expected: sha256Digest(locked.inReleaseSha256) });
   return { lock, unchanged: false };
 }
 
@@ -216,11 +229,4 @@ function sameIndexes(previous: Lock, indexes: readonly VerifiedIndex[]): boolean
 async function aptVersion(root: PrivateRoot): Promise<string> {
   const { stdout } = await root.apt("apt-get", ["--version"]);
   return /^apt (\S+)/.exec(stdout)?.[1] ?? "unknown";
-}
-
-async function readTreeFile({ tree, index }: PackageTree, path: string): Promise<Buffer | undefined> {
-  const entry = index.entries.find((candidate) => candidate.path === path);
-  if (entry === undefined) return undefined;
-  if (entry.inline !== undefined) return Buffer.from(entry.inline, "base64");
-  return entry.kind === "file" ? readFile(join(tree, "root", path)) : undefined;
 }

@@ -50,7 +50,10 @@ const upgradesDiffer = new Set(["ca-certificates"]);
  */
 export async function configure(input: ConfigureInput): Promise<Configured> {
   const { loaded, lock, folders } = input;
-  const keep = join(folders.roots, sha256Hex(canonicalJson([loaded.recipe.name, lock.distribution, lock.architecture])).slice(0, 24));
+  const keep = join(
+    folders.roots,
+    sha256Hex(canonicalJson([loaded.recipe.name, lock.distribution, lock.architecture])).slice(0, 24),
+  );
   const kept = input.mayReuse && loaded.recipe.flavour === "full" ? await readKept(keep, input) : undefined;
   if (kept === undefined) return { layers: await configureOnce(input, keep, undefined), method: "clean" };
   try {
@@ -58,7 +61,10 @@ export async function configure(input: ConfigureInput): Promise<Configured> {
   } catch (error) {
     // A script that cannot be run a second time is no fault of the recipe: from nothing it may well run.
     if (!(error instanceof Failure) || error.code !== "script_failed") throw error;
-    input.onMessage({ kind: "log", line: `The kept system cannot be gone on from (${error.message}); building from nothing` });
+    input.onMessage({
+      kind: "log",
+      line: `The kept system cannot be gone on from (${error.message}); building from nothing`,
+    });
     return { layers: await configureOnce(input, keep, undefined), method: "clean" };
   }
 }
@@ -73,17 +79,25 @@ async function configureOnce(input: ConfigureInput, keep: string, kept: InstallJ
       workFolder,
       epochSeconds: lock.epochSeconds,
       waves: planWaves(trees),
-      automatic: lock.packages.filter(({ requested, essential }) => !requested && !essential).map(({ name, architecture }) => ({ name, architecture })),
+      automatic: lock.packages
+        .filter(({ requested, essential }) => !requested && !essential)
+        .map(({ name, architecture }) => ({ name, architecture })),
       users: chamberUsers(loaded),
       files: chamberFiles(loaded),
       ...(kept === undefined ? {} : { kept }),
-      ...(loaded.recipe.flavour === "runtime" ? { runtime: { fixups: loaded.recipe.fixups, distribution: lock.distribution } } : {}),
+      ...(loaded.recipe.flavour === "runtime"
+        ? { runtime: { fixups: loaded.recipe.fixups, distribution: lock.distribution } }
+        : {}),
     };
     await runChamber(job, { signal, onMessage });
     const upperTar = join(workFolder, "upper.tar");
     const deviations = JSON.parse(await readFile(join(workFolder, "placement.json"), "utf8")) as Deviation[];
     const layers = await configuredLayers({ ...input, deviations, upperTar, epochSeconds: lock.epochSeconds });
-    await keepSystem(keep, upperTar, { recipeSha256: loaded.sha256, epochSeconds: lock.epochSeconds, packages: lock.packages });
+    await keepSystem(keep, upperTar, {
+      recipeSha256: loaded.sha256,
+      epochSeconds: lock.epochSeconds,
+      packages: lock.packages,
+    });
     return layers;
   } finally {
     await removeFolder(workFolder);
@@ -111,7 +125,12 @@ async function readKept(keep: string, { loaded, lock, trees, folders }: Configur
   if (text === undefined) return undefined;
   const state = JSON.parse(text) as KeptState;
   const before = new Map(state.packages.map((entry) => [entry.name, entry]));
-  if (state.recipeSha256 !== loaded.sha256 || before.size !== lock.packages.length || lock.packages.some(({ name }) => !before.has(name))) return undefined;
+  if (
+    state.recipeSha256 !== loaded.sha256 ||
+    before.size !== lock.packages.length ||
+    lock.packages.some(({ name }) => !before.has(name))
+  )
+    return undefined;
   const changed = trees.filter(({ locked }) => before.get(locked.name)!.sha256 !== locked.sha256);
   if (changed.length > replacedMax || changed.some(({ locked }) => upgradesDiffer.has(locked.source))) return undefined;
   const replaced = changed.map((tree) => {
@@ -122,11 +141,28 @@ async function readKept(keep: string, { loaded, lock, trees, folders }: Configur
 }
 
 function chamberUsers({ recipe }: LoadedRecipe): ChamberUser[] {
-  return recipe.users.map(({ name, uid, gid, shell, home, groups }) => ({ name, uid, gid: gid ?? uid, shell, home: home ?? `/home/${name}`, groups }));
+  return recipe.users.map(({ name, uid, gid, shell, home, groups }) => ({
+    name,
+    uid,
+    gid: gid ?? uid,
+    shell,
+    home: home ?? `/home/${name}`,
+    groups,
+  }));
 }
 
 function chamberFiles({ recipe, contents }: LoadedRecipe): ChamberFile[] {
-  const folders = recipe.directories.map(({ path, mode, owner }) => ({ path, mode: Number.parseInt(mode, 8), owner, content: undefined }));
-  const files = recipe.files.map(({ path, mode, owner }, at) => ({ path, mode: Number.parseInt(mode, 8), owner, content: contents[at]!.toString("base64") }));
+  const folders = recipe.directories.map(({ path, mode, owner }) => ({
+    path,
+    mode: Number.parseInt(mode, 8),
+    owner,
+    content: undefined,
+  }));
+  const files = recipe.files.map(({ path, mode, owner }, at) => ({
+    path,
+    mode: Number.parseInt(mode, 8),
+    owner,
+    content: contents[at]!.toString("base64"),
+  }));
   return [...folders, ...files];
 }

@@ -16,7 +16,13 @@ test("sourceOf takes the binary's own name and version where none are given", ()
 });
 
 test("relationNames takes names out of versions, alternatives, architectures and profiles", () => {
-  assert.deepEqual(relationNames("libc6 (>= 2.36), mawk | gawk, python3:any, x [amd64] <!nocheck>"), ["libc6", "mawk", "gawk", "python3", "x"]);
+  assert.deepEqual(relationNames("libc6 (>= 2.36), mawk | gawk, python3:any, x [amd64] <!nocheck>"), [
+    "libc6",
+    "mawk",
+    "gawk",
+    "python3",
+    "x",
+  ]);
   assert.deepEqual(relationNames(undefined), []);
 });
 

@@ -43,13 +43,19 @@ function whiteoutsOf(path: string): Set<string> {
 async function openLayer(blobs: BlobStore, { digest, mediaType }: Descriptor): Promise<AsyncIterable<Uint8Array>> {
   const packed = await blobs.open(digest);
   if (!mediaType.includes("zstd") && !mediaType.includes("gzip")) return packed;
-  const decoder = mediaType.includes("zstd") ? createZstdDecompress({ chunkSize: limits.chunkBytes }) : createGunzip({ chunkSize: limits.chunkBytes });
+  const decoder = mediaType.includes("zstd")
+    ? createZstdDecompress({ chunkSize: limits.chunkBytes })
+    : createGunzip({ chunkSize: limits.chunkBytes });
   packed.on("error", (error) => decoder.destroy(error));
   return packed.pipe(decoder);
 }
 
 async function collect(body: AsyncIterable<Buffer>, path: string, sizeBytes: number): Promise<Buffer> {
-  if (sizeBytes > limits.debControlBytes) throw new Failure("too_large", `Cannot read "${path}" of the image: it is larger than ${limits.debControlBytes} bytes`);
+  if (sizeBytes > limits.debControlBytes)
+    throw new Failure(
+      "too_large",
+      `Cannot read "${path}" of the image: it is larger than ${limits.debControlBytes} bytes`,
+    );
   const chunks: Buffer[] = [];
   for await (const chunk of body) chunks.push(Buffer.from(chunk));
   return Buffer.concat(chunks);

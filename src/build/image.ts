@@ -55,7 +55,9 @@ function imageConfig(recipe: Recipe, lock: Lock, { lockDigest, layers }: Parts):
     os: "linux",
     config: {
       ...(recipe.user === undefined ? {} : { User: recipe.user }),
-      ...(recipe.ports.length === 0 ? {} : { ExposedPorts: Object.fromEntries(recipe.ports.map((port) => [port, {}])) }),
+      ...(recipe.ports.length === 0
+        ? {}
+        : { ExposedPorts: Object.fromEntries(recipe.ports.map((port) => [port, {}])) }),
       Env: [defaultPath, ...Object.entries(recipe.environment).map(([name, value]) => `${name}=${value}`)],
       ...(recipe.entrypoint === undefined ? {} : { Entrypoint: recipe.entrypoint }),
       ...(recipe.command === undefined ? {} : { Cmd: recipe.command }),

@@ -3,7 +3,10 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { planLayers } from "./layer-plan.ts";
 
-const sources = fc.uniqueArray(fc.record({ source: fc.stringMatching(/^[a-z]{1,6}$/), sizeBytes: fc.integer({ min: 1, max: 1e9 }) }), { selector: ({ source }) => source, minLength: 1, maxLength: 60 });
+const sources = fc.uniqueArray(
+  fc.record({ source: fc.stringMatching(/^[a-z]{1,6}$/), sizeBytes: fc.integer({ min: 1, max: 1e9 }) }),
+  { selector: ({ source }) => source, minLength: 1, maxLength: 60 },
+);
 
 test("planLayers places every source within the budget, in whatever order they come", () => {
   fc.assert(
@@ -28,7 +31,11 @@ test("planLayers leaves a source where the previous lock put it, whatever its si
 });
 
 test("planLayers gives the largest sources layers of their own", () => {
-  const list = [{ source: "gcc", sizeBytes: 100 }, { source: "git", sizeBytes: 50 }, ...Array.from({ length: 20 }, (_, at) => ({ source: `small${at}`, sizeBytes: 1 }))];
+  const list = [
+    { source: "gcc", sizeBytes: 100 },
+    { source: "git", sizeBytes: 50 },
+    ...Array.from({ length: 20 }, (_, at) => ({ source: `small${at}`, sizeBytes: 1 })),
+  ];
   const plan = planLayers(list, 3);
   const third = [0, 1, 2].find((layer) => layer !== plan.get("gcc") && layer !== plan.get("git"));
   assert.ok(list.slice(2).every(({ source }) => plan.get(source) === third));

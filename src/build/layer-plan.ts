@@ -11,7 +11,11 @@ interface SourceSize {
  * of any one package changes one layer and costs few bytes. A source that the previous lock placed stays
  * where it is: sizes drift, layers must not.
  */
-export function planLayers(sources: readonly SourceSize[], budget: number, previous: ReadonlyMap<string, number> = new Map()): Map<string, number> {
+export function planLayers(
+  sources: readonly SourceSize[],
+  budget: number,
+  previous: ReadonlyMap<string, number> = new Map(),
+): Map<string, number> {
   const bySize = sources.toSorted((a, b) => b.sizeBytes - a.sizeBytes || (a.source < b.source ? -1 : 1));
   const plan = new Map<string, number>();
   const loads = new Array<number>(budget).fill(0);

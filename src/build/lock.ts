@@ -30,7 +30,11 @@ export function makeLock({ loaded, distribution, indexes, packages, resolverVers
     sizes.set(source, (sizes.get(source) ?? 0) + Number(record.get("Size")));
   }
   const kept = new Map(previous?.packages.map(({ source, layer }) => [source, layer]));
-  const plan = planLayers([...sizes].map(([source, sizeBytes]) => ({ source, sizeBytes })), loaded.recipe.layers.budget, kept);
+  const plan = planLayers(
+    [...sizes].map(([source, sizeBytes]) => ({ source, sizeBytes })),
+    loaded.recipe.layers.budget,
+    kept,
+  );
   return lockSchema.parse({
     schemaVersion: 1,
     recipe: { name: loaded.recipe.name, sha256: loaded.sha256 },
@@ -43,7 +47,10 @@ export function makeLock({ loaded, distribution, indexes, packages, resolverVers
   } satisfies Lock);
 }
 
-function lockedPackage({ record, sha256, index, requested, essential }: ResolvedPackage, plan: ReadonlyMap<string, number>): LockedPackage {
+function lockedPackage(
+  { record, sha256, index, requested, essential }: ResolvedPackage,
+  plan: ReadonlyMap<string, number>,
+): LockedPackage {
   const { source, sourceVersion } = sourceOf(record);
   return {
     name: record.get("Package")!,
@@ -110,7 +117,9 @@ export function parseLock(text: string, name: string): Lock {
   } catch (error) {
     state = messageOf(error);
   }
-  throw new Failure("lock_invalid", `Cannot read the lock "${name}": ${state}`, { hint: "Make it anew with `mintmark lock RECIPE`" });
+  throw new Failure("lock_invalid", `Cannot read the lock "${name}": ${state}`, {
+    hint: "Make it anew with `mintmark lock RECIPE`",
+  });
 }
 
 /** What changed between two locks, a line each, in the order of names. */

@@ -27,7 +27,8 @@ export async function loadRecipe(folder: string): Promise<LoadedRecipe> {
   const path = join(folder, "image.yaml");
   const recipe = parseRecipe(await readLimited(path, limits.recipeBytes), path);
   const contents: Buffer[] = [];
-  for (const file of recipe.files) contents.push(file.source === undefined ? Buffer.from(file.content ?? "") : await readBeside(folder, file.source));
+  for (const file of recipe.files)
+    contents.push(file.source === undefined ? Buffer.from(file.content ?? "") : await readBeside(folder, file.source));
   const digests = contents.map((content) => sha256Hex(content));
   return { folder, recipe, contents, sha256: sha256Hex(canonicalJson({ recipe, digests })) };
 }
@@ -37,7 +38,10 @@ function parseRecipe(text: Buffer, path: string): Recipe {
   try {
     value = parseYaml(text.toString("utf8"), { maxAliasCount: 100 });
   } catch (error) {
-    throw new Failure("recipe_invalid", `Cannot read "${path}": it is not YAML`, { hint: messageOf(error), cause: error });
+    throw new Failure("recipe_invalid", `Cannot read "${path}": it is not YAML`, {
+      hint: messageOf(error),
+      cause: error,
+    });
   }
   const parsed = recipeSchema.safeParse(value);
   if (!parsed.success)
@@ -50,22 +54,32 @@ function parseRecipe(text: Buffer, path: string): Recipe {
 async function readBeside(folder: string, source: string): Promise<Buffer> {
   const root = await realpath(folder);
   const path = await realpath(join(folder, source)).catch((error: unknown) => {
-    throw new Failure("recipe_invalid", `Cannot read the file "${source}" of the recipe: it does not exist`, { cause: error });
+    throw new Failure("recipe_invalid", `Cannot read the file "${source}" of the recipe: it does not exist`, {
+      cause: error,
+    });
   });
   if (!path.startsWith(root + sep))
-    throw new Failure("recipe_invalid", `Cannot read the file "${source}" of the recipe: it lies outside the recipe's folder`, {
-      hint: "Copy the file into the folder of image.yaml",
-    });
+    throw new Failure(
+      "recipe_invalid",
+      `Cannot read the file "${source}" of the recipe: it lies outside the recipe's folder`,
+      {
+        hint: "Copy the file into the folder of image.yaml",
+      },
+    );
   return readLimited(path, limits.recipeFileBytes);
 }
 
 async function readLimited(path: string, limitBytes: number): Promise<Buffer> {
   try {
     const { size } = await stat(path);
-    if (size > limitBytes) throw new Failure("too_large", `Cannot read "${path}": it is larger than ${limitBytes} bytes`);
+    if (size > limitBytes)
+      throw new Failure("too_large", `Cannot read "${path}": it is larger than ${limitBytes} bytes`);
     return await readFile(path);
   } catch (error) {
     if (systemCodeOf(error) !== "ENOENT") throw error;
-    throw new Failure("not_found", `Cannot find "${path}"`, { hint: "A recipe is a folder that holds an image.yaml", cause: error });
+    throw new Failure("not_found", `Cannot find "${path}"`, {
+      hint: "A recipe is a folder that holds an image.yaml",
+      cause: error,
+    });
   }
 }

@@ -30,7 +30,9 @@ export function planWaves(packages: readonly UnpackedPackage[]): Wave[] {
   if (essential.length > 0) waves.push({ packages: essential.map(chamberPackage), filesFirst: true, configure: "all" });
   for (let level = 1; level <= depth; level++) {
     const members = others.filter(({ locked }) => early.has(locked.name) && levels.get(locked.name) === level);
-    const waiting = others.filter(({ locked }) => levels.get(locked.name) === level + 1 || (level === depth && !early.has(locked.name)));
+    const waiting = others.filter(
+      ({ locked }) => levels.get(locked.name) === level + 1 || (level === depth && !early.has(locked.name)),
+    );
     const needed = new Set(waiting.flatMap(({ locked }) => [...graph.needsBeforePreinst(locked.name)]));
     const configure = [...needed].filter((name) => !configured.has(name)).sort();
     for (const name of configure) configured.add(name);
@@ -77,7 +79,8 @@ class Relations {
   #collect(name: string, into: Set<string>): void {
     if (into.has(name)) return;
     into.add(name);
-    for (const field of ["Pre-Depends", "Depends"]) for (const target of this.#targets(name, field)) this.#collect(target, into);
+    for (const field of ["Pre-Depends", "Depends"])
+      for (const target of this.#targets(name, field)) this.#collect(target, into);
   }
 
   #targets(name: string, field: string): string[] {

@@ -41,17 +41,24 @@ export const recipeSchema = z.strictObject({
       }),
     )
     .default([]),
-  directories: z.array(z.strictObject({ path: absolutePath, mode: mode.default("0755"), owner: owner.default("0:0") })).default([]),
+  directories: z
+    .array(z.strictObject({ path: absolutePath, mode: mode.default("0755"), owner: owner.default("0:0") }))
+    .default([]),
   files: z
     .array(
-      z.strictObject({
-        path: absolutePath,
-        /** A file beside image.yaml. */
-        source: z.string().optional(),
-        content: z.string().optional(),
-        mode: mode.default("0644"),
-        owner: owner.default("0:0"),
-      }).refine((file) => (file.source === undefined) !== (file.content === undefined), "needs either source or content"),
+      z
+        .strictObject({
+          path: absolutePath,
+          /** A file beside image.yaml. */
+          source: z.string().optional(),
+          content: z.string().optional(),
+          mode: mode.default("0644"),
+          owner: owner.default("0:0"),
+        })
+        .refine(
+          (file) => (file.source === undefined) !== (file.content === undefined),
+          "needs either source or content",
+        ),
     )
     .default([]),
   environment: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string()).default({}),

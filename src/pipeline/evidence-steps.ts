@@ -28,7 +28,11 @@ export interface Sboms {
 }
 
 /** sbom: reads the package database out of the finished image and writes it down in both formats. */
-export async function writeSboms(context: BuildContext, { loaded, lock, lockDigest }: Inputs, parts: { readonly image: MadeImage; readonly trees: Trees }): Promise<Sboms> {
+export async function writeSboms(
+  context: BuildContext,
+  { loaded, lock, lockDigest }: Inputs,
+  parts: { readonly image: MadeImage; readonly trees: Trees },
+): Promise<Sboms> {
   const { store } = context;
   const { image } = parts;
   return runStage(context, {
@@ -37,11 +41,21 @@ export async function writeSboms(context: BuildContext, { loaded, lock, lockDige
     input: { image: image.digest, lockDigest },
     async work() {
       const packages = await packagesOf(context, { lock, image, trees: await parts.trees() });
-      const input = { name: loaded.recipe.name, imageDigest: image.digest, distribution: lock.distribution, createdAt: isoSeconds(lock.epochSeconds * 1000), packages, toolVersion: version };
-      const [first, second] = await Promise.all([cyclonedx(input), spdx(input)].map((text) => store.blobs.put(Buffer.from(text))));
+      const input = {
+        name: loaded.recipe.name,
+        imageDigest: image.digest,
+        distribution: lock.distribution,
+        createdAt: isoSeconds(lock.epochSeconds * 1000),
+        packages,
+        toolVersion: version,
+      };
+      const [first, second] = await Promise.all(
+        [cyclonedx(input), spdx(input)].map((text) => store.blobs.put(Buffer.from(text))),
+      );
       return { cyclonedx: first!.digest, spdx: second!.digest, packages };
     },
-    isWhole: async (output) => (await store.blobs.stat(output.cyclonedx)) !== undefined && (await store.blobs.stat(output.spdx)) !== undefined,
+    isWhole: async (output) =>
+      (await store.blobs.stat(output.cyclonedx)) !== undefined && (await store.blobs.stat(output.spdx)) !== undefined,
     summary: ({ packages }) => `${packages.length} packages, CycloneDX and SPDX`,
   });
 }
@@ -77,12 +91,20 @@ export interface Scan {
 }
 
 /** scan: matches the packages against the signed security suites and every imported feed. */
-export async function scanImage(context: BuildContext, inputs: Inputs, parts: { readonly image: MadeImage; readonly sboms: Sboms }): Promise<Scan> {
+export async function scanImage(
+  context: BuildContext,
+  inputs: Inputs,
+  parts: { readonly image: MadeImage; readonly sboms: Sboms },
+): Promise<Scan> {
   const { store } = context;
   const { lock } = inputs;
   const watching = watch(context, "scan", "bytes");
   // A lock that came with the recipe needs no resolver, but the scan needs to know what was fixed since.
-  const suites = (await context.workshop.security(lock, { ...watching, refresh: false })) ?? (context.request.mode === "locked" ? undefined : await context.workshop.security(lock, { ...watching, refresh: true }));
+  const suites =
+    (await context.workshop.security(lock, { ...watching, refresh: false })) ??
+    (context.request.mode === "locked"
+      ? undefined
+      : await context.workshop.security(lock, { ...watching, refresh: true }));
   const feeds = (await listFeeds(store.db)).map(({ name, generation }) => [name, generation]);
   return runStage(context, {
     name: "scan",
@@ -94,7 +116,8 @@ export async function scanImage(context: BuildContext, inputs: Inputs, parts: { 
       return { report: digest, severities: countSeverities(report), coverage: report.coverage };
     },
     isWhole: async ({ report }) => (await store.blobs.stat(report)) !== undefined,
-    summary: (scan) => (scan.coverage === "no-data" ? "no advisory data for this distribution" : formatSeverities(scan.severities)),
+    summary: (scan) =>
+      scan.coverage === "no-data" ? "no advisory data for this distribution" : formatSeverities(scan.severities),
   });
 }
 
@@ -120,7 +143,10 @@ export async function matchPackages({ store }: Site, { lock, packages, suites }:
 }
 
 /** Judges a report by the configured policy at this instant. */
-export function judgeReport({ config }: Site, facts: { readonly report: ScanReport; readonly exceptions: readonly Exception[]; readonly repository: string }): Verdict {
+export function judgeReport(
+  { config }: Site,
+  facts: { readonly report: ScanReport; readonly exceptions: readonly Exception[]; readonly repository: string },
+): Verdict {
   const policy = { ...defaultPolicy, block: config.gate.block };
   return judge({ ...facts, now: nowIso(), policy, policySha256: sha256Hex(policyDocument(policy)) });
 }
@@ -132,7 +158,9 @@ function countSeverities({ findings }: ScanReport): Record<Severity, number> {
 }
 
 function formatSeverities(counts: Readonly<Record<Severity, number>>): string {
-  const parts = severities.filter((severity) => counts[severity] > 0).map((severity) => `${counts[severity]} ${severity}`);
+  const parts = severities
+    .filter((severity) => counts[severity] > 0)
+    .map((severity) => `${counts[severity]} ${severity}`);
   return parts.length === 0 ? "no findings" : parts.join(", ");
 }
 
@@ -158,10 +186,14 @@ export async function passGate(context: BuildContext, inputs: Inputs, scan: Scan
   if (result === "pass") return verdict;
   const judged = JSON.parse((await store.blobs.read(verdict)).toString("utf8")) as Verdict;
   const denials = denialsOf(judged);
-  throw new Failure("gate_denied", `The gate refuses "${repository}": ${denials[0] ?? "no reason was given"}${denials.length > 1 ? ` and ${denials.length - 1} more` : ""}`, {
-    hint: "Nothing was published. Update the packages with --update, or record a dated exception with `mintmark exception create`",
-    details: { verdict, denials },
-  });
+  throw new Failure(
+    "gate_denied",
+    `The gate refuses "${repository}": ${denials[0] ?? "no reason was given"}${denials.length > 1 ? ` and ${denials.length - 1} more` : ""}`,
+    {
+      hint: "Nothing was published. Update the packages with --update, or record a dated exception with `mintmark exception create`",
+      details: { verdict, denials },
+    },
+  );
 }
 
 function denialsOf(verdict: Verdict): string[] {

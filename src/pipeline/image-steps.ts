@@ -22,7 +22,12 @@ export async function resolveInputs(context: BuildContext, loaded: LoadedRecipe,
     name: "resolve",
     version: 1,
     isRecorded: false,
-    input: { recipe: loaded.sha256, mode: request.mode, distribution: target.distribution, pinnedLock: context.pinnedLock },
+    input: {
+      recipe: loaded.sha256,
+      mode: request.mode,
+      distribution: target.distribution,
+      pinnedLock: context.pinnedLock,
+    },
     async work() {
       if (context.pinnedLock !== undefined) {
         const { packages } = await workshop.lockOf(context.pinnedLock);
@@ -32,18 +37,33 @@ export async function resolveInputs(context: BuildContext, loaded: LoadedRecipe,
       const isFresh = previous?.recipe.sha256 === loaded.sha256;
       if (request.mode === "locked") requireLock(previous, isFresh, target);
       const takesLock = previous !== undefined && isFresh && request.mode !== "update";
-      const { lock, unchanged } = takesLock ? { lock: previous, unchanged: true } : await workshop.resolve(loaded, target, previous, job.signal);
-      return { lockDigest: await workshop.keepLock(lock), packageCount: lock.packages.length, changeCount: unchanged ? 0 : workshop.changes(previous, lock).length, takesLock };
+      const { lock, unchanged } = takesLock
+        ? { lock: previous, unchanged: true }
+        : await workshop.resolve(loaded, target, { previous, signal: job.signal });
+      return {
+        lockDigest: await workshop.keepLock(lock),
+        packageCount: lock.packages.length,
+        changeCount: unchanged ? 0 : workshop.changes(previous, lock).length,
+        takesLock,
+      };
     },
     summary: ({ packageCount, changeCount, takesLock }) =>
-      takesLock ? `${packageCount} packages from the lock` : `${packageCount} packages, ${changeCount === 0 ? "none changed" : `${changeCount} changed`}`,
+      takesLock
+        ? `${packageCount} packages from the lock`
+        : `${packageCount} packages, ${changeCount === 0 ? "none changed" : `${changeCount} changed`}`,
   });
   return { loaded, target, lock: await workshop.lockOf(lockDigest), lockDigest };
 }
 
 function requireLock(lock: Lock | undefined, isFresh: boolean, { lockPath }: Target): void {
-  if (lock === undefined) throw new Failure("lock_missing", `Cannot build locked: there is no "${lockPath}"`, { hint: "Make it with `mintmark lock RECIPE` where the sources can be reached" });
-  if (!isFresh) throw new Failure("lock_stale", `Cannot build locked: the recipe changed since "${lockPath}" was made`, { hint: "Make a new lock with `mintmark lock RECIPE`" });
+  if (lock === undefined)
+    throw new Failure("lock_missing", `Cannot build locked: there is no "${lockPath}"`, {
+      hint: "Make it with `mintmark lock RECIPE` where the sources can be reached",
+    });
+  if (!isFresh)
+    throw new Failure("lock_stale", `Cannot build locked: the recipe changed since "${lockPath}" was made`, {
+      hint: "Make a new lock with `mintmark lock RECIPE`",
+    });
 }
 
 /** lock: writes the whole chain down beside the recipe. */
@@ -54,7 +74,8 @@ export async function writeLock(context: BuildContext, { target, lock, lockDiges
     isRecorded: false,
     input: { lockDigest },
     async work() {
-      if (context.request.mode !== "locked" && context.pinnedLock === undefined) await context.workshop.writeLock(target, lock);
+      if (context.request.mode !== "locked" && context.pinnedLock === undefined)
+        await context.workshop.writeLock(target, lock);
       return { indexCount: lock.indexes.length };
     },
     summary: ({ indexCount }) => `${lockDigest.slice(7, 19)}, ${indexCount} signed indexes`,
@@ -68,8 +89,14 @@ export async function fetchArchives(context: BuildContext, { lock, target, lockD
     version: 1,
     isRecorded: false,
     input: { lockDigest },
-    work: () => context.workshop.fetch(lock, context.request.mode === "locked" ? { ...target, sources: [] } : target, watch(context, "fetch", "bytes")),
-    summary: ({ count, bytes }) => (count === 0 ? "everything is in the store" : `${count} archives, ${(bytes / 1e6).toFixed(1)} MB`),
+    work: () =>
+      context.workshop.fetch(
+        lock,
+        context.request.mode === "locked" ? { ...target, sources: [] } : target,
+        watch(context, "fetch", "bytes"),
+      ),
+    summary: ({ count, bytes }) =>
+      count === 0 ? "everything is in the store" : `${count} archives, ${(bytes / 1e6).toFixed(1)} MB`,
   });
 }
 
@@ -77,14 +104,19 @@ export async function fetchArchives(context: BuildContext, { lock, target, lockD
 export type Trees = () => Promise<readonly PackageTree[]>;
 
 /** layers: unpacks what was never unpacked and makes each package group's layer. */
-export async function makeLayers(context: BuildContext, { loaded, lock, lockDigest }: Inputs, trees: Trees): Promise<readonly Layer[]> {
+export async function makeLayers(
+  context: BuildContext,
+  { loaded, lock, lockDigest }: Inputs,
+  trees: Trees,
+): Promise<readonly Layer[]> {
   const { layers } = await runStage(context, {
     name: "layers",
     version: 1,
     input: { lockDigest, compression: loaded.recipe.layers.compression },
     work: async () => context.workshop.layers(loaded, await trees(), watch(context, "layers", "layers")),
     isWhole: (output) => allStored(context, output.layers),
-    summary: (output) => `${output.layers.length} layers of ${new Set(lock.packages.map(({ source }) => source)).size} source packages, ${output.reused} known`,
+    summary: (output) =>
+      `${output.layers.length} layers of ${new Set(lock.packages.map(({ source }) => source)).size} source packages, ${output.reused} known`,
   });
   return layers;
 }
@@ -101,7 +133,11 @@ export interface MadeImage {
 }
 
 /** configure: lets the packages configure themselves in a chamber and puts the image together. */
-export async function makeImage(context: BuildContext, inputs: Inputs, parts: { readonly layers: readonly Layer[]; readonly trees: Trees; readonly mayReuse: boolean }): Promise<MadeImage> {
+export async function makeImage(
+  context: BuildContext,
+  inputs: Inputs,
+  parts: { readonly layers: readonly Layer[]; readonly trees: Trees; readonly mayReuse: boolean },
+): Promise<MadeImage> {
   const { workshop } = context;
   const { loaded, lock, lockDigest } = inputs;
   return runStage(context, {
@@ -109,7 +145,11 @@ export async function makeImage(context: BuildContext, inputs: Inputs, parts: { 
     version: 1,
     input: { lockDigest, recipe: loaded.sha256, clean: !parts.mayReuse },
     async work() {
-      const configured = await workshop.configure(loaded, lock, await parts.trees(), { ...watch(context, "configure", "packages"), mayReuse: parts.mayReuse });
+      const configured = await workshop.configure(
+        loaded,
+        { lock, trees: await parts.trees(), mayReuse: parts.mayReuse },
+        watch(context, "configure", "packages"),
+      );
       const layers = [...parts.layers, ...configured.layers];
       const { digest, manifestBytes } = await workshop.assemble(loaded, lock, { lockDigest, layers });
       return {
@@ -121,8 +161,10 @@ export async function makeImage(context: BuildContext, inputs: Inputs, parts: { 
         isProvisional: configured.method === "kept",
       };
     },
-    isWhole: async (output) => allStored(context, [output, ...(JSON.parse(output.manifestBytes) as { layers: { digest: Digest }[] }).layers]),
-    summary: ({ digest, isProvisional }) => `${digest.slice(7, 19)}${isProvisional ? ", from the last configured system" : ""}`,
+    isWhole: async (output) =>
+      allStored(context, [output, ...(JSON.parse(output.manifestBytes) as { layers: { digest: Digest }[] }).layers]),
+    summary: ({ digest, isProvisional }) =>
+      `${digest.slice(7, 19)}${isProvisional ? ", from the last configured system" : ""}`,
   });
 }
 
@@ -135,7 +177,8 @@ async function allStored({ store }: BuildContext, blobs: readonly { readonly dig
 export function watch({ job }: BuildContext, step: StepName, unit: string): Watch {
   return {
     signal: job.signal,
-    onProgress: (done, total, note) => job.emit({ kind: "step-progress", step, done, total, unit, ...(note === undefined ? {} : { note }) }),
+    onProgress: (done, total, note) =>
+      job.emit({ kind: "step-progress", step, done, total, unit, ...(note === undefined ? {} : { note }) }),
     onLine: (line) => job.emit({ kind: "log", step, line }),
   };
 }

@@ -15,7 +15,10 @@ import { recipeFolder } from "./mint.ts";
 import { requiredEvidence } from "./release-steps.ts";
 import { registrySource } from "./registry-source.ts";
 
-type Inquiries = Pick<Factory, "images" | "image" | "lock" | "sbom" | "scan" | "gate" | "verify" | "why" | "importAdvisories">;
+type Inquiries = Pick<
+  Factory,
+  "images" | "image" | "lock" | "sbom" | "scan" | "gate" | "verify" | "why" | "importAdvisories"
+>;
 
 const listedMax = 1000;
 
@@ -27,7 +30,8 @@ export function inquiries(site: Site): Inquiries {
     return { image, report: await scanAgain(site, image) };
   };
   return {
-    images: async () => Promise.all((await listImageRecords(store.db, listedMax)).map((record) => present(site, record))),
+    images: async () =>
+      Promise.all((await listImageRecords(store.db, listedMax)).map((record) => present(site, record))),
     image: (reference) => find(site, reference),
     lock: (request, listener) => makeLock(site, request, listener),
     async sbom(reference, format) {
@@ -57,7 +61,10 @@ export function inquiries(site: Site): Inquiries {
       const lock = await site.workshop.lockOf(image.lockDigest);
       return {
         image,
-        verdict: verdict === undefined ? undefined : (JSON.parse((await store.blobs.read(verdict.digest)).toString("utf8")) as unknown),
+        verdict:
+          verdict === undefined
+            ? undefined
+            : (JSON.parse((await store.blobs.read(verdict.digest)).toString("utf8")) as unknown),
         lock: { recipe: lock.recipe, distribution: lock.distribution, indexes: lock.indexes, resolver: lock.resolver },
       };
     },
@@ -82,14 +89,17 @@ async function digestOf({ registry }: Site, text: string): Promise<Digest | unde
 async function required(site: Site, reference: string): Promise<ImageSummary> {
   const image = await find(site, reference);
   if (image !== undefined) return image;
-  throw new Failure("not_found", `Cannot find the image "${reference}": it was not minted here`, { hint: "`mintmark image list` shows what was" });
+  throw new Failure("not_found", `Cannot find the image "${reference}": it was not minted here`, {
+    hint: "`mintmark image list` shows what was",
+  });
 }
 
 /** The stored summary with what moves: tags and the proof. */
 async function present({ registry, store }: Site, record: ImageRecord): Promise<ImageSummary> {
   const summary = JSON.parse(record.summary) as ImageSummary;
   const tags: string[] = [];
-  for (const tag of summary.tags) if ((await registry.getManifest(summary.repository, tag))?.digest === summary.digest) tags.push(tag);
+  for (const tag of summary.tags)
+    if ((await registry.getManifest(summary.repository, tag))?.digest === summary.digest) tags.push(tag);
   return { ...summary, tags, reproduced: (await newestProof(store.db, summary.digest)) ?? summary.reproduced };
 }
 
@@ -97,8 +107,15 @@ async function present({ registry, store }: Site, record: ImageRecord): Promise<
 async function scanAgain(site: Site, image: ImageSummary): Promise<ScanReport> {
   const lock = await site.workshop.lockOf(image.lockDigest);
   const manifest = await site.registry.getManifest(image.repository, image.digest);
-  const status = manifest === undefined ? undefined : await site.workshop.fileInImage(JSON.parse(manifest.bytes.toString("utf8")) as Parameters<Site["workshop"]["fileInImage"]>[0], "var/lib/dpkg/status");
-  if (status === undefined) throw new Failure("not_found", `Cannot scan "${image.digest}": its package database cannot be read`);
+  const status =
+    manifest === undefined
+      ? undefined
+      : await site.workshop.fileInImage(
+          JSON.parse(manifest.bytes.toString("utf8")) as Parameters<Site["workshop"]["fileInImage"]>[0],
+          "var/lib/dpkg/status",
+        );
+  if (status === undefined)
+    throw new Failure("not_found", `Cannot scan "${image.digest}": its package database cannot be read`);
   const watch = { signal: new AbortController().signal, onProgress: () => undefined };
   const suites = await site.workshop.security(lock, { ...watch, refresh: true }).catch((error: unknown) => {
     if (!(error instanceof Failure) || error.code !== "upstream_unreachable") throw error;
@@ -107,13 +124,17 @@ async function scanAgain(site: Site, image: ImageSummary): Promise<ScanReport> {
   return matchPackages(site, { lock, packages: packagesFromDpkgStatus(status.toString("utf8")), suites });
 }
 
-async function makeLock(site: Site, request: BuildRequest, listener: ProgressListener): Promise<{ path: string; changes: string[] }> {
+async function makeLock(
+  site: Site,
+  request: BuildRequest,
+  listener: ProgressListener,
+): Promise<{ path: string; changes: string[] }> {
   const { workshop } = site;
   const loaded = await workshop.load(await recipeFolder({ ...site, request }));
   const target = await workshop.target(loaded, request.distribution);
   const previous = await workshop.readLock(target).catch(() => undefined);
   listener({ kind: "step-started", step: "resolve" });
-  const { lock } = await workshop.resolve(loaded, target, previous, new AbortController().signal);
+  const { lock } = await workshop.resolve(loaded, target, { previous, signal: new AbortController().signal });
   await workshop.writeLock(target, lock);
   return { path: target.lockPath, changes: workshop.changes(previous, lock) };
 }
@@ -121,7 +142,12 @@ async function makeLock(site: Site, request: BuildRequest, listener: ProgressLis
 async function importFeeds({ store }: Site, place: string, listener: ProgressListener): Promise<AdvisoryImport[]> {
   const reports = await importAdvisories(store, {
     place,
-    onProgress: (feed, recordCount) => listener({ kind: "step-progress", step: "scan", done: recordCount, total: 0, unit: "records", note: feed }),
+    onProgress: (feed, recordCount) =>
+      listener({ kind: "step-progress", step: "scan", done: recordCount, total: 0, unit: "records", note: feed }),
   });
-  return reports.map(({ feed, invalid }) => ({ feed: feed.name, recordCount: feed.recordCount, refused: invalid.map(({ record, problem }) => ({ name: record, reason: problem })) }));
+  return reports.map(({ feed, invalid }) => ({
+    feed: feed.name,
+    recordCount: feed.recordCount,
+    refused: invalid.map(({ record, problem }) => ({ name: record, reason: problem })),
+  }));
 }

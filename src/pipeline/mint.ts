@@ -63,7 +63,8 @@ export async function mint(context: BuildContext): Promise<Digest> {
     durations: allDurations(context),
     reproduced: "untested",
   });
-  if (image.isProvisional) await context.requestProof({ image: image.digest, lockDigest: inputs.lockDigest, request: context.request });
+  if (image.isProvisional)
+    await context.requestProof({ image: image.digest, lockDigest: inputs.lockDigest, request: context.request });
   return image.digest;
 }
 
@@ -82,7 +83,15 @@ function unpackOnce({ workshop, job }: BuildContext, lock: Parameters<BuildConte
   return () =>
     (trees ??= workshop.unpack(lock, {
       signal: job.signal,
-      onProgress: (done, total, note) => job.emit({ kind: "step-progress", step: "layers", done, total, unit: "packages", ...(note === undefined ? {} : { note }) }),
+      onProgress: (done, total, note) =>
+        job.emit({
+          kind: "step-progress",
+          step: "layers",
+          done,
+          total,
+          unit: "packages",
+          ...(note === undefined ? {} : { note }),
+        }),
     }));
 }
 

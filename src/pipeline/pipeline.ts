@@ -37,18 +37,26 @@ export async function openFactory(config: Config, log: Log): Promise<Factory> {
   }
 }
 
-const defaultHost = (config: Config): string => new URL(config.publicUrl ?? `http://${config.listen.host}:${config.listen.port}`).host;
+const defaultHost = (config: Config): string =>
+  new URL(config.publicUrl ?? `http://${config.listen.host}:${config.listen.port}`).host;
 
 async function assemble(config: Config, store: Store, log: Log): Promise<Factory> {
   await clearWork(config.dataDir);
   const registry = openRegistry(store);
   const sources = config.upstreams.apt;
-  const workshop = await openWorkshop({ dataDir: config.dataDir, blobs: store.blobs, ...(sources.length === 0 ? {} : { sources }) });
+  const workshop = await openWorkshop({
+    dataDir: config.dataDir,
+    blobs: store.blobs,
+    ...(sources.length === 0 ? {} : { sources }),
+  });
   const folder = join(config.dataDir, "keys");
   const given = config.keys.passphrase === undefined ? {} : { passphrase: config.keys.passphrase };
-  const keys = { release: await openKey({ folder, name: "release", ...given }), evidence: await openKey({ folder, name: "evidence", ...given }) };
+  const keys = {
+    release: await openKey({ folder, name: "release", ...given }),
+    evidence: await openKey({ folder, name: "evidence", ...given }),
+  };
   let host = defaultHost(config);
-  let queue: Queue | undefined;
+  const queue = await openQueue({ store, log, concurrency: 1 });
   const site: Site = {
     store,
     registry,
@@ -59,13 +67,16 @@ async function assemble(config: Config, store: Store, log: Log): Promise<Factory
     registryHost: () => host,
     async requestProof(proof) {
       await addProof(store.db, { digest: proof.image, result: "pending", detail: "a clean rebuild is queued" });
-      await queue!.enqueue({ name: "proof", input: proof, concurrencyKey: buildKey(proof.request), dedupeKey: proof.image });
+      await queue.enqueue({
+        name: "proof",
+        input: proof,
+        concurrencyKey: buildKey(proof.request),
+        dedupeKey: proof.image,
+      });
     },
   };
-  queue = await openQueue({ store, log, concurrency: 1 });
   queue.define("build", 1, (job) => runBuild(site, job), { attemptsMax: 1 });
   queue.define("proof", 1, (job) => runProof(site, job), { attemptsMax: 2 });
-  const running = queue;
   return {
     store,
     registry,
@@ -73,14 +84,14 @@ async function assemble(config: Config, store: Store, log: Log): Promise<Factory
     log,
     keys,
     announce: (url) => void (host = new URL(url).host),
-    startBuild: (request) => running.enqueue({ name: "build", input: request, concurrencyKey: buildKey(request) }),
-    watch: (runId, after, signal) => watchRun(running, { runId, after: after ?? 0, signal }),
+    startBuild: (request) => queue.enqueue({ name: "build", input: request, concurrencyKey: buildKey(request) }),
+    watch: (runId, after, signal) => watchRun(queue, { runId, after: after ?? 0, signal }),
     run: async (runId) => buildRun(await getRun(store.db, runId)),
-    cancelBuild: (runId) => running.cancel(runId),
-    settled: () => running.drain(),
+    cancelBuild: (runId) => queue.cancel(runId),
+    settled: () => queue.drain(),
     ...inquiries(site),
     async close() {
-      await running.close({ waitMs: config.shutdownSeconds * 1000 });
+      await queue.close({ waitMs: config.shutdownSeconds * 1000 });
       await store.close();
     },
   };
@@ -101,9 +112,12 @@ async function runProof(site: Site, job: RunContext): Promise<{ image: Digest }>
   const { image, lockDigest, request } = job.input as ProofRequest;
   const clean = await reporting({ ...site, job, request, pinnedLock: lockDigest, durations: {} });
   const isEqual = clean === image;
-  const detail = isEqual ? "a clean build from the same lock gave the same digest" : `a clean build from the same lock gave ${clean}, which has taken its tags`;
+  const detail = isEqual
+    ? "a clean build from the same lock gave the same digest"
+    : `a clean build from the same lock gave ${clean}, which has taken its tags`;
   await addProof(site.store.db, { digest: image, result: isEqual ? "yes" : "no", detail });
-  if (!isEqual) site.log.error({ image, clean }, "an image from a kept system differs from its clean build and was replaced");
+  if (!isEqual)
+    site.log.error({ image, clean }, "an image from a kept system differs from its clean build and was replaced");
   return { image: clean };
 }
 
@@ -128,7 +142,8 @@ interface WatchInput {
 }
 
 async function* watchRun(queue: Queue, { runId, after, signal }: WatchInput): ReturnType<Factory["watch"]> {
-  for await (const { sequence, at, event } of queue.watch(runId, after, signal)) yield { sequence, at: isoSeconds(at), event: event as ProgressEvent };
+  for await (const { sequence, at, event } of queue.watch(runId, after, signal))
+    yield { sequence, at: isoSeconds(at), event: event as ProgressEvent };
 }
 
 function buildRun(record: RunRecord | undefined): BuildRun | undefined {

@@ -20,11 +20,15 @@ interface Placement {
 }
 
 /** Puts objects into a repository: blobs first, so that no manifest ever names what is not there. */
-export async function putObjects(objects: NewObjects, { registry, blobs, repository, actor }: Placement): Promise<Digest[]> {
+export async function putObjects(
+  objects: NewObjects,
+  { registry, blobs, repository, actor }: Placement,
+): Promise<Digest[]> {
   for (const { digest, bytes } of objects.blobs) {
     await blobs.put(bytes, { expected: digest });
     await registry.linkBlob(repository, digest);
   }
-  for (const { digest, mediaType, bytes, tag } of objects.manifests) await registry.putManifest({ repository, reference: tag ?? digest, mediaType, bytes, actor });
+  for (const { digest, mediaType, bytes, tag } of objects.manifests)
+    await registry.putManifest({ repository, reference: tag ?? digest, mediaType, bytes, actor });
   return objects.manifests.map(({ digest }) => digest);
 }

@@ -5,7 +5,15 @@ import type { ScanReport } from "../model/finding.ts";
 import { mediaTypes, type Manifest } from "../model/oci.ts";
 import type { Verdict } from "../model/verdict.ts";
 import { writeReport } from "../scan/scan.ts";
-import { attestImage, gatePredicate, predicateTypes, provenancePredicate, scanReportType, signImage, verifyImage } from "../sign/sign.ts";
+import {
+  attestImage,
+  gatePredicate,
+  predicateTypes,
+  provenancePredicate,
+  scanReportType,
+  signImage,
+  verifyImage,
+} from "../sign/sign.ts";
 import type { BuildContext } from "./build-context.ts";
 import type { Sboms, Scan } from "./evidence-steps.ts";
 import type { Inputs, MadeImage } from "./image-steps.ts";
@@ -24,7 +32,11 @@ export interface Published {
 }
 
 /** publish: links what is in the store into the repository under a tag of its own; no byte is copied. */
-export async function publishImage(context: BuildContext, { loaded, lock }: Inputs, parts: { readonly image: MadeImage; readonly startedAt: string }): Promise<Published> {
+export async function publishImage(
+  context: BuildContext,
+  { loaded, lock }: Inputs,
+  parts: { readonly image: MadeImage; readonly startedAt: string },
+): Promise<Published> {
   const { image, startedAt } = parts;
   const { registry, store, request } = context;
   const repository = loaded.recipe.name;
@@ -36,12 +48,26 @@ export async function publishImage(context: BuildContext, { loaded, lock }: Inpu
       const manifest = JSON.parse(image.manifestBytes) as Manifest;
       const blobs = [manifest.config, ...manifest.layers];
       for (const { digest } of blobs) await registry.linkBlob(repository, digest);
-      const day = isoSeconds(lock.epochSeconds * 1000).slice(0, 10).replaceAll("-", "");
-      const dateTag = await freeTag(context, { repository, stem: `${lock.distribution.version}-${day}`, digest: image.digest });
-      await registry.putManifest({ repository, reference: dateTag, mediaType: mediaTypes.manifest, bytes: Buffer.from(image.manifestBytes), actor: request.actor });
+      const day = isoSeconds(lock.epochSeconds * 1000)
+        .slice(0, 10)
+        .replaceAll("-", "");
+      const dateTag = await freeTag(context, {
+        repository,
+        stem: `${lock.distribution.version}-${day}`,
+        digest: image.digest,
+      });
+      await registry.putManifest({
+        repository,
+        reference: dateTag,
+        mediaType: mediaTypes.manifest,
+        bytes: Buffer.from(image.manifestBytes),
+        actor: request.actor,
+      });
       return { repository, dateTag, startedAt, publishedAt: nowIso() };
     },
-    isWhole: async (output) => (await registry.getManifest(repository, output.dateTag))?.digest === image.digest && (await store.blobs.stat(image.digest)) !== undefined,
+    isWhole: async (output) =>
+      (await registry.getManifest(repository, output.dateTag))?.digest === image.digest &&
+      (await store.blobs.stat(image.digest)) !== undefined,
     summary: ({ dateTag }) => `${repository}:${dateTag}`,
   });
 }
@@ -71,10 +97,25 @@ export async function signRelease(context: BuildContext, image: MadeImage, publi
     isRecorded: false,
     input: { image: image.digest, identity, key: keys.release.id },
     async work() {
-      const objects = await signImage({ key: keys.release, source: registrySource(registry, store.blobs), repository: published.repository, reference: image.digest, identities: [identity], at: nowIso() });
-      return { manifests: await putObjects(objects, { registry, blobs: store.blobs, repository: published.repository, actor: request.actor }) };
+      const objects = await signImage({
+        key: keys.release,
+        source: registrySource(registry, store.blobs),
+        repository: published.repository,
+        reference: image.digest,
+        identities: [identity],
+        at: nowIso(),
+      });
+      return {
+        manifests: await putObjects(objects, {
+          registry,
+          blobs: store.blobs,
+          repository: published.repository,
+          actor: request.actor,
+        }),
+      };
     },
-    summary: ({ manifests }) => (manifests.length === 0 ? "signed before" : `release key ${keys.release.id.slice(0, 12)}`),
+    summary: ({ manifests }) =>
+      manifests.length === 0 ? "signed before" : `release key ${keys.release.id.slice(0, 12)}`,
   });
 }
 
@@ -85,14 +126,30 @@ interface Evidence {
 }
 
 /** attest: signs provenance, SBOMs, scan and verdict with the evidence key and hangs them onto the image. */
-export async function attestEvidence(context: BuildContext, parts: { readonly inputs: Inputs; readonly image: MadeImage; readonly published: Published; readonly evidence: Evidence }): Promise<void> {
+export async function attestEvidence(
+  context: BuildContext,
+  parts: {
+    readonly inputs: Inputs;
+    readonly image: MadeImage;
+    readonly published: Published;
+    readonly evidence: Evidence;
+  },
+): Promise<void> {
   const { registry, store, keys, config, request } = context;
   const { image, published, evidence } = parts;
   const name = `${context.registryHost()}/${published.repository}`;
   await runStage(context, {
     name: "attest",
     version: 1,
-    input: { image: image.digest, name, key: keys.evidence.id, sboms: [evidence.sboms.cyclonedx, evidence.sboms.spdx], scan: evidence.scan.report, verdict: evidence.verdict, tags: config.formats.attestationTags },
+    input: {
+      image: image.digest,
+      name,
+      key: keys.evidence.id,
+      sboms: [evidence.sboms.cyclonedx, evidence.sboms.spdx],
+      scan: evidence.scan.report,
+      verdict: evidence.verdict,
+      tags: config.formats.attestationTags,
+    },
     async work() {
       const objects = await attestImage({
         key: keys.evidence,
@@ -104,27 +161,49 @@ export async function attestEvidence(context: BuildContext, parts: { readonly in
         at: nowIso(),
         attestationTag: config.formats.attestationTags,
       });
-      const manifests = await putObjects(objects, { registry, blobs: store.blobs, repository: published.repository, actor: request.actor });
+      const manifests = await putObjects(objects, {
+        registry,
+        blobs: store.blobs,
+        repository: published.repository,
+        actor: request.actor,
+      });
       return { manifests };
     },
     summary: () => "provenance, SBOMs, scan and verdict",
   });
 }
 
-function vulnPredicate(report: ScanReport, { name, digest }: { readonly name: string; readonly digest: Digest }): unknown {
+function vulnPredicate(
+  report: ScanReport,
+  { name, digest }: { readonly name: string; readonly digest: Digest },
+): unknown {
   return JSON.parse(writeReport(report, "cosign-vuln", { name, digest, toolVersion: version }));
 }
 
 type Statements = Parameters<typeof attestImage>[0]["evidence"];
 
-async function statements({ store, job, request }: BuildContext, { inputs, image, published, evidence }: Parameters<typeof attestEvidence>[1]): Promise<Statements> {
+async function statements(
+  { store, job, request }: BuildContext,
+  { inputs, image, published, evidence }: Parameters<typeof attestEvidence>[1],
+): Promise<Statements> {
   const read = async (digest: Digest): Promise<Buffer> => store.blobs.read(digest);
-  const [bom, spdxDocument, scan, verdict] = await Promise.all([evidence.sboms.cyclonedx, evidence.sboms.spdx, evidence.scan.report, evidence.verdict].map(read));
+  const [bom, spdxDocument, scan, verdict] = await Promise.all(
+    [evidence.sboms.cyclonedx, evidence.sboms.spdx, evidence.scan.report, evidence.verdict].map(read),
+  );
   const parse = (bytes: Buffer | undefined): unknown => JSON.parse(bytes!.toString("utf8"));
   const provenance = provenancePredicate({
     buildType: "urn:mintmark:buildtype:packages:v1",
-    externalParameters: { recipe: { name: inputs.loaded.recipe.name, sha256: inputs.loaded.sha256 }, distribution: `${inputs.lock.distribution.id}:${inputs.lock.distribution.version}`, architecture: inputs.lock.architecture },
-    internalParameters: { mode: request.mode, network: "none", compression: inputs.loaded.recipe.layers.compression, configured: image.isProvisional ? "from the last configured system" : "clean" },
+    externalParameters: {
+      recipe: { name: inputs.loaded.recipe.name, sha256: inputs.loaded.sha256 },
+      distribution: `${inputs.lock.distribution.id}:${inputs.lock.distribution.version}`,
+      architecture: inputs.lock.architecture,
+    },
+    internalParameters: {
+      mode: request.mode,
+      network: "none",
+      compression: inputs.loaded.recipe.layers.compression,
+      configured: image.isProvisional ? "from the last configured system" : "clean",
+    },
     lock: inputs.lock,
     lockDigest: inputs.lockDigest,
     builderId: "urn:mintmark:builder:embedded:v1",
@@ -135,21 +214,47 @@ async function statements({ store, job, request }: BuildContext, { inputs, image
   });
   return [
     { predicateType: predicateTypes.slsaprovenance1, predicate: provenance },
-    { predicateType: predicateTypes.cyclonedx, predicate: parse(bom), document: { artifactType: mediaTypes.cyclonedx, bytes: bom! } },
-    { predicateType: predicateTypes.spdxjson, predicate: parse(spdxDocument), document: { artifactType: mediaTypes.spdx, bytes: spdxDocument! } },
-    { predicateType: predicateTypes.vuln, predicate: vulnPredicate(parse(scan) as ScanReport, { name: published.repository, digest: image.digest }), document: { artifactType: scanReportType, bytes: scan! } },
+    {
+      predicateType: predicateTypes.cyclonedx,
+      predicate: parse(bom),
+      document: { artifactType: mediaTypes.cyclonedx, bytes: bom! },
+    },
+    {
+      predicateType: predicateTypes.spdxjson,
+      predicate: parse(spdxDocument),
+      document: { artifactType: mediaTypes.spdx, bytes: spdxDocument! },
+    },
+    {
+      predicateType: predicateTypes.vuln,
+      predicate: vulnPredicate(parse(scan) as ScanReport, { name: published.repository, digest: image.digest }),
+      document: { artifactType: scanReportType, bytes: scan! },
+    },
     {
       predicateType: predicateTypes.summary,
-      predicate: gatePredicate(parse(verdict) as Verdict, { verifierId: "urn:mintmark:gate:v1", resourceUri: `${published.repository}@${image.digest}`, inputs: [] }),
+      predicate: gatePredicate(parse(verdict) as Verdict, {
+        verifierId: "urn:mintmark:gate:v1",
+        resourceUri: `${published.repository}@${image.digest}`,
+        inputs: [],
+      }),
     },
   ];
 }
 
 /** What an image must carry to be let out, and to be found right later. */
-export const requiredEvidence: readonly string[] = [predicateTypes.slsaprovenance1, predicateTypes.cyclonedx, predicateTypes.spdxjson, predicateTypes.vuln, predicateTypes.summary];
+export const requiredEvidence: readonly string[] = [
+  predicateTypes.slsaprovenance1,
+  predicateTypes.cyclonedx,
+  predicateTypes.spdxjson,
+  predicateTypes.vuln,
+  predicateTypes.summary,
+];
 
 /** verify: looks at everything as a client would; only then do the moving tags come to this image. */
-export async function verifyRelease(context: BuildContext, { loaded, lock }: Inputs, parts: { readonly image: MadeImage; readonly published: Published }): Promise<readonly string[]> {
+export async function verifyRelease(
+  context: BuildContext,
+  { loaded, lock }: Inputs,
+  parts: { readonly image: MadeImage; readonly published: Published },
+): Promise<readonly string[]> {
   const { registry, store, keys, request } = context;
   const { image, published } = parts;
   const floating = [...new Set([...loaded.recipe.tags, lock.distribution.version])];
@@ -169,16 +274,33 @@ export async function verifyRelease(context: BuildContext, { loaded, lock }: Inp
         formats: ["simple-signing", "bundle"],
       });
       const failed = report.checks.filter(({ ok }) => !ok);
-      if (failed.length > 0) throw new Failure("verification_failed", `Cannot release "${published.repository}": ${failed[0]!.message}`, { details: { failed } });
+      if (failed.length > 0)
+        throw new Failure("verification_failed", `Cannot release "${published.repository}": ${failed[0]!.message}`, {
+          details: { failed },
+        });
       for (const tag of floating) await moveTag(context, { repository: published.repository, tag, image });
-      return { checkCount: report.checks.length, signatureCount: report.signatures.length, evidenceCount: report.evidence.length };
+      return {
+        checkCount: report.checks.length,
+        signatureCount: report.signatures.length,
+        evidenceCount: report.evidence.length,
+      };
     },
-    summary: ({ checkCount, signatureCount, evidenceCount }) => `${checkCount} checks, ${signatureCount} signatures, ${evidenceCount} statements`,
+    summary: ({ checkCount, signatureCount, evidenceCount }) =>
+      `${checkCount} checks, ${signatureCount} signatures, ${evidenceCount} statements`,
   });
   return [published.dateTag, ...floating];
 
-  async function moveTag({ registry: to }: BuildContext, move: { repository: string; tag: string; image: MadeImage }): Promise<void> {
+  async function moveTag(
+    { registry: to }: BuildContext,
+    move: { repository: string; tag: string; image: MadeImage },
+  ): Promise<void> {
     if ((await to.getManifest(move.repository, move.tag))?.digest === move.image.digest) return;
-    await to.putManifest({ repository: move.repository, reference: move.tag, mediaType: mediaTypes.manifest, bytes: Buffer.from(move.image.manifestBytes), actor: request.actor });
+    await to.putManifest({
+      repository: move.repository,
+      reference: move.tag,
+      mediaType: mediaTypes.manifest,
+      bytes: Buffer.from(move.image.manifestBytes),
+      actor: request.actor,
+    });
   }
 }

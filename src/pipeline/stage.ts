@@ -41,7 +41,8 @@ export async function runStage<Output>({ job, store, durations }: BuildContext, 
       if (recorded !== undefined && (await isWhole(recorded))) return recorded;
       reused = false;
       const made = await stage.work();
-      if (stage.isRecorded !== false) await putStageRecord(store.db, { stage: stage.name, inputSha256, output: JSON.stringify(made) });
+      if (stage.isRecorded !== false)
+        await putStageRecord(store.db, { stage: stage.name, inputSha256, output: JSON.stringify(made) });
       return made;
     },
     { validate: isWhole },

@@ -54,7 +54,9 @@ export function readManifestDocument(
   if (mixed !== undefined) return { invalid: `a document of the type "${mediaType}" cannot have "${mixed}"` };
   const parts = isIndex ? readParts(document, ["manifests"]) : readParts(document, ["config", "layers"]);
   if ("invalid" in parts) return parts;
-  const subject = document["subject"] == null ? undefined : readDescriptor(document["subject"], "subject");
+  // Some clients write null where the subject is none.
+  const subjectValue = document["subject"] ?? undefined;
+  const subject = subjectValue === undefined ? undefined : readDescriptor(subjectValue, "subject");
   if (subject !== undefined && "invalid" in subject) return subject;
   const annotations = readAnnotations(document["annotations"]);
   if (annotations === "invalid") return { invalid: '"annotations" is not an object of texts' };

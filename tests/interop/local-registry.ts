@@ -28,7 +28,7 @@ export async function startRegistry(folder: string): Promise<LocalRegistry> {
     isAnonymous: () => false,
     challenge: () => "Basic",
   };
-  await app.register(async (scope) => registerDistribution(scope, { store, registry, access, log: silentLog }));
+  await app.register(async (scope) => registerDistribution(scope, { store, access, log: silentLog }));
   const url = await app.listen({ host: "127.0.0.1", port: 0 });
   return {
     host: new URL(url).host,

@@ -8,7 +8,13 @@ import { stepNames } from "../../src/model/progress.ts";
 import type { Factory } from "../../src/pipeline/factory.ts";
 import type { AptRepository } from "../fixtures/apt-repository.ts";
 import { debWithChangelog } from "../fixtures/changed-deb.ts";
-import { configurableNames, placeholderApt, realDebianPackages, repositoryOf, type RealPackages } from "../fixtures/real-packages.ts";
+import {
+  configurableNames,
+  placeholderApt,
+  realDebianPackages,
+  repositoryOf,
+  type RealPackages,
+} from "../fixtures/real-packages.ts";
 import { busyDeb, troubledDebs } from "../fixtures/troubled-debs.ts";
 import { build, madeSteps, makeSite, type TestSite } from "./site.ts";
 
@@ -28,9 +34,16 @@ describe("minting", { skip }, () => {
 
   before(async () => {
     site = await makeSite();
-    const suites = real!.distribution === "debian:12" ? ["bookworm", "bookworm-security"] : ["trixie", "trixie-security"];
-    repository = await repositoryOf([...real!.debs, placeholderApt(), busyDeb(), ...Object.values(troubledDebs())], { distribution: real!.distribution, suites });
-    await repository.add([debWithChangelog({ name: "spare", version: "1.0" }, [{ version: "1.0", changes: ["First."] }])], suites[1]);
+    const suites =
+      real!.distribution === "debian:12" ? ["bookworm", "bookworm-security"] : ["trixie", "trixie-security"];
+    repository = await repositoryOf([...real!.debs, placeholderApt(), busyDeb(), ...Object.values(troubledDebs())], {
+      distribution: real!.distribution,
+      suites,
+    });
+    await repository.add(
+      [debWithChangelog({ name: "spare", version: "1.0" }, [{ version: "1.0", changes: ["First."] }])],
+      suites[1],
+    );
     await repository.publish();
     recipe = await site.recipe("small", yaml(real!.distribution, ["busy", ...configurableNames]));
     factory = await site.open(repository);
@@ -44,19 +57,30 @@ describe("minting", { skip }, () => {
   it("goes through every step and ends in an image that verifies", async () => {
     const { run, events } = await build(factory, { recipe });
     assert.deepEqual(run.failure, undefined);
-    assert.deepEqual(events.flatMap((event) => (event.kind === "step-finished" ? [event.step] : [])), [...stepNames]);
+    assert.deepEqual(
+      events.flatMap((event) => (event.kind === "step-finished" ? [event.step] : [])),
+      [...stepNames],
+    );
     const image = await factory.image(run.image!);
     assert.equal(image?.signed, true);
     assert.ok(image.tags.includes("latest"));
     const report = await factory.verify("test/small:latest");
-    assert.deepEqual(report.checks.filter(({ ok }) => !ok), []);
+    assert.deepEqual(
+      report.checks.filter(({ ok }) => !ok),
+      [],
+    );
   });
 
   it("makes nothing again when nothing changed", async () => {
     const first = await build(factory, { recipe });
     const again = await build(factory, { recipe, mode: "update" });
     assert.equal(again.run.image, first.run.image);
-    assert.deepEqual(madeSteps(again).filter((step) => ["layers", "configure", "sbom", "scan", "gate", "publish", "attest"].includes(step)), []);
+    assert.deepEqual(
+      madeSteps(again).filter((step) =>
+        ["layers", "configure", "sbom", "scan", "gate", "publish", "attest"].includes(step),
+      ),
+      [],
+    );
   });
 
   it("gives the same digest from an empty data folder, and offline from the lock", async () => {
@@ -83,14 +107,24 @@ describe("minting", { skip }, () => {
     assert.notEqual(run.image, before);
     const [old, now] = await Promise.all([before, run.image!].map(async (digest) => layersOf(factory, digest)));
     assert.equal(now!.filter((layer) => !old!.includes(layer)).length, 2);
-    assert.ok(events.some((event) => event.kind === "step-finished" && event.step === "configure" && event.summary.includes("last configured system")));
+    assert.ok(
+      events.some(
+        (event) =>
+          event.kind === "step-finished" &&
+          event.step === "configure" &&
+          event.summary.includes("last configured system"),
+      ),
+    );
     await factory.settled();
     assert.equal((await factory.image(run.image!))?.reproduced, "yes");
   });
 
   it("names the script that fails and publishes nothing", async () => {
     const tags = await factory.registry.tags("test/small");
-    const broken = await site.recipe("broken", yaml(real!.distribution, ["failing-postinst", ...configurableNames]).replace("test/small", "test/broken"));
+    const broken = await site.recipe(
+      "broken",
+      yaml(real!.distribution, ["failing-postinst", ...configurableNames]).replace("test/small", "test/broken"),
+    );
     const { run } = await build(factory, { recipe: broken });
     assert.equal(run.state, "failed");
     assert.equal(run.failure?.code, "script_failed");
@@ -106,7 +140,10 @@ describe("minting", { skip }, () => {
     ["a dependency that nobody meets", ["unsatisfiable"], "unsatisfiable"],
   ] as const)
     it(`refuses ${name}`, async () => {
-      const broken = await site.recipe("wrong", yaml(real!.distribution, [...packages]).replace("test/small", "test/wrong"));
+      const broken = await site.recipe(
+        "wrong",
+        yaml(real!.distribution, [...packages]).replace("test/small", "test/wrong"),
+      );
       const { run } = await build(factory, { recipe: broken });
       assert.equal(run.failure?.code, code, run.failure?.message);
       assert.ok(run.failure.hint);
@@ -138,7 +175,13 @@ describe("minting", { skip }, () => {
   });
 
   it("gives the installed system its configuration, no network and no device", async () => {
-    const strict = await site.recipe("strict", yaml(real!.distribution, ["network-postinst", "escaping-postinst", ...configurableNames]).replace("test/small", "test/strict"));
+    const strict = await site.recipe(
+      "strict",
+      yaml(real!.distribution, ["network-postinst", "escaping-postinst", ...configurableNames]).replace(
+        "test/small",
+        "test/strict",
+      ),
+    );
     const { run } = await build(factory, { recipe: strict });
     assert.equal(run.failure, undefined);
   });
@@ -155,5 +198,7 @@ describe("minting", { skip }, () => {
 
 async function layersOf(factory: Factory, digest: string): Promise<string[]> {
   const manifest = await factory.registry.getManifest("test/small", digest);
-  return (JSON.parse(manifest!.bytes.toString("utf8")) as { layers: { digest: string }[] }).layers.map((layer) => layer.digest);
+  return (JSON.parse(manifest!.bytes.toString("utf8")) as { layers: { digest: string }[] }).layers.map(
+    (layer) => layer.digest,
+  );
 }

@@ -34,7 +34,10 @@ export async function makeSite(): Promise<TestSite> {
     },
     async open(repository, extra = {}) {
       const sources = sourcesOf(repository);
-      const config = await loadConfig({ flags: { data: dataDir }, environment: { MINTMARK_UPSTREAMS_APT: JSON.stringify(sources), ...extra } });
+      const config = await loadConfig({
+        flags: { data: dataDir },
+        environment: { MINTMARK_UPSTREAMS_APT: JSON.stringify(sources), ...extra },
+      });
       return openFactory(config, silentLog);
     },
     close: () => rm(folder, { recursive: true, force: true }),
@@ -53,7 +56,10 @@ export interface WatchedBuild {
 }
 
 /** Builds and waits for the end. */
-export async function build(factory: Factory, request: Pick<BuildRequest, "recipe"> & Partial<BuildRequest>): Promise<WatchedBuild> {
+export async function build(
+  factory: Factory,
+  request: Pick<BuildRequest, "recipe"> & Partial<BuildRequest>,
+): Promise<WatchedBuild> {
   const id = await factory.startBuild({ mode: "auto", actor: "test", ...request });
   const events: ProgressEvent[] = [];
   for await (const { event } of factory.watch(id)) events.push(event);

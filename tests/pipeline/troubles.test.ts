@@ -11,7 +11,8 @@ import { hostileDebs } from "../fixtures/hostile-debs.ts";
 import { tinyDistribution } from "../fixtures/tiny-distribution.ts";
 import { build, makeSite, sourcesOf, type TestSite } from "./site.ts";
 
-const yaml = "name: test/tiny\ntitle: Tiny\ndistribution: debian:12\nflavour: runtime\npackages: [hello, ca-certificates]\n";
+const yaml =
+  "name: test/tiny\ntitle: Tiny\ndistribution: debian:12\nflavour: runtime\npackages: [hello, ca-certificates]\n";
 
 describe("a build in trouble", () => {
   let site: TestSite;
@@ -21,7 +22,10 @@ describe("a build in trouble", () => {
     site = await makeSite();
     repository = await openAptRepository({ distribution: "debian:12", suites: ["bookworm", "bookworm-security"] });
     await tinyDistribution(repository);
-    await repository.add([debWithChangelog({ name: "other", version: "1.0" }, [{ version: "1.0", changes: ["First."] }])], "bookworm-security");
+    await repository.add(
+      [debWithChangelog({ name: "other", version: "1.0" }, [{ version: "1.0", changes: ["First."] }])],
+      "bookworm-security",
+    );
     await repository.publish();
   });
   afterEach(async () => {
@@ -48,7 +52,10 @@ describe("a build in trouble", () => {
     repository.server.reset();
     const again = await build(factory, { recipe });
     assert.equal(again.run.failure, undefined);
-    assert.deepEqual([...repository.server.requests.keys()].filter((path) => path.endsWith(".deb") && !path.includes("hello_")), []);
+    assert.deepEqual(
+      [...repository.server.requests.keys()].filter((path) => path.endsWith(".deb") && !path.includes("hello_")),
+      [],
+    );
     await factory.close();
   });
 
@@ -57,7 +64,9 @@ describe("a build in trouble", () => {
     await repository.add([{ ...makeDeb({ name: "hostile", version: "1.0" }), bytes }]);
     await repository.publish();
     const factory = await site.open(repository);
-    const { run } = await build(factory, { recipe: await site.recipe("tiny", yaml.replace("hello,", "hello, hostile,")) });
+    const { run } = await build(factory, {
+      recipe: await site.recipe("tiny", yaml.replace("hello,", "hello, hostile,")),
+    });
     await factory.close();
     assert.equal(run.failure?.code, "archive_hostile");
     assert.match(run.failure.message, /"hostile"/);
@@ -66,7 +75,9 @@ describe("a build in trouble", () => {
 
   it("says what is wrong with a recipe, and where", async () => {
     const factory = await site.open(repository);
-    const wrong = await build(factory, { recipe: await site.recipe("wrong", `${yaml}users: [{ name: Root, uid: 0 }]\nextra: 1\n`) });
+    const wrong = await build(factory, {
+      recipe: await site.recipe("wrong", `${yaml}users: [{ name: Root, uid: 0 }]\nextra: 1\n`),
+    });
     const absent = await build(factory, { recipe: join(site.folder, "nowhere") });
     const unlocked = await build(factory, { recipe: await site.recipe("unlocked", yaml), mode: "locked" });
     await factory.close();
@@ -76,21 +87,44 @@ describe("a build in trouble", () => {
     assert.equal(unlocked.run.failure?.code, "lock_missing");
   });
 
-  it("says that the disk is full, and goes on once there is room", { skip: process.getuid?.() === 0 ? false : "needs root to mount a small disk" }, async () => {
-    const minter = fileURLToPath(new URL("./minter.ts", import.meta.url));
-    await repository.add([makeDeb({ name: "large", version: "1.0", compression: "none", entries: [{ path: "usr/share/large", content: Buffer.alloc(24_000_000, 7) }] })]);
-    await repository.publish();
-    const recipe = await site.recipe("tiny", yaml.replace("hello,", "hello, large,"));
-    const script = 'mkdir -p "$1" && mount -t tmpfs -o size=16m tmpfs "$1" && shift && exec "$@"';
-    const command = [process.execPath, "--disable-warning=ExperimentalWarning", minter, site.dataDir, JSON.stringify(sourcesOf(repository)), recipe];
-    const { stdout } = await new Promise<{ stdout: string }>((resolve) => {
-      // The repository is served by this very process, so it must not be blocked.
-      execFile("unshare", ["--mount", "sh", "-c", script, "sh", site.dataDir, ...command], { maxBuffer: 1e8 }, (_error, out) => resolve({ stdout: out }));
-    });
-    assert.match(stdout, /"code":"disk_full"/);
-    const factory = await site.open(repository);
-    const { run } = await build(factory, { recipe });
-    await factory.close();
-    assert.equal(run.failure, undefined);
-  });
+  it(
+    "says that the disk is full, and goes on once there is room",
+    { skip: process.getuid?.() === 0 ? false : "needs root to mount a small disk" },
+    async () => {
+      const minter = fileURLToPath(new URL("./minter.ts", import.meta.url));
+      await repository.add([
+        makeDeb({
+          name: "large",
+          version: "1.0",
+          compression: "none",
+          entries: [{ path: "usr/share/large", content: Buffer.alloc(24_000_000, 7) }],
+        }),
+      ]);
+      await repository.publish();
+      const recipe = await site.recipe("tiny", yaml.replace("hello,", "hello, large,"));
+      const script = 'mkdir -p "$1" && mount -t tmpfs -o size=16m tmpfs "$1" && shift && exec "$@"';
+      const command = [
+        process.execPath,
+        "--disable-warning=ExperimentalWarning",
+        minter,
+        site.dataDir,
+        JSON.stringify(sourcesOf(repository)),
+        recipe,
+      ];
+      const { stdout } = await new Promise<{ stdout: string }>((resolve) => {
+        // The repository is served by this very process, so it must not be blocked.
+        execFile(
+          "unshare",
+          ["--mount", "sh", "-c", script, "sh", site.dataDir, ...command],
+          { maxBuffer: 1e8 },
+          (_error, out) => resolve({ stdout: out }),
+        );
+      });
+      assert.match(stdout, /"code":"disk_full"/);
+      const factory = await site.open(repository);
+      const { run } = await build(factory, { recipe });
+      await factory.close();
+      assert.equal(run.failure, undefined);
+    },
+  );
 });

@@ -36,7 +36,11 @@ export async function verifyIndexes(root: PrivateRoot): Promise<VerifiedIndex[]>
     root.sources.map(async (source, at) => {
       const path = await inReleasePath(root, targets, source);
       if (path === undefined) throw untrusted(source.suite, "apt holds no index of it");
-      return verifyIndex(source.suite, { inReleasePath: path, keyRing: root.keyRings[at]!, targets: ownTargets(targets, source) });
+      return verifyIndex(source.suite, {
+        inReleasePath: path,
+        keyRing: root.keyRings[at]!,
+        targets: ownTargets(targets, source),
+      });
     }),
   );
 }
@@ -51,7 +55,11 @@ export async function inReleaseDigests(root: PrivateRoot): Promise<string[] | un
 }
 
 /** apt names its files after the address. A suite without a single package has no list beside its InRelease. */
-async function inReleasePath(root: PrivateRoot, targets: readonly Target[], source: AptSource): Promise<string | undefined> {
+async function inReleasePath(
+  root: PrivateRoot,
+  targets: readonly Target[],
+  source: AptSource,
+): Promise<string | undefined> {
   const mark = `_dists_${source.suite.replaceAll("/", "_")}_`;
   const own = ownTargets(targets, source)[0];
   if (own !== undefined) return `${own.path.slice(0, own.path.lastIndexOf(mark))}${mark}InRelease`;
@@ -61,7 +69,9 @@ async function inReleasePath(root: PrivateRoot, targets: readonly Target[], sour
 }
 
 function ownTargets(targets: readonly Target[], { suite, uri }: AptSource): Target[] {
-  return targets.filter((target) => target.suite === suite && target.uri.replace(/\/+$/, "") === uri.replace(/\/+$/, ""));
+  return targets.filter(
+    (target) => target.suite === suite && target.uri.replace(/\/+$/, "") === uri.replace(/\/+$/, ""),
+  );
 }
 
 async function listTargets(root: PrivateRoot): Promise<Target[]> {
@@ -85,7 +95,9 @@ interface IndexFiles {
 async function verifyIndex(suite: string, { inReleasePath, keyRing, targets }: IndexFiles): Promise<VerifiedIndex> {
   const inRelease = await readFile(inReleasePath).catch((cause: unknown) => {
     throw new Failure("index_untrusted", `Cannot trust the suite "${suite}": it has no InRelease`, {
-      hint: "Archives without an inline signature are not supported", cause });
+      hint: "Archives without an inline signature are not supported",
+      cause,
+    });
   });
   const { signedBy, text } = await verifySignature(suite, inReleasePath, keyRing);
   const fields = parseParagraph(text);
@@ -93,7 +105,8 @@ async function verifyIndex(suite: string, { inReleasePath, keyRing, targets }: I
   const lists = await Promise.all(
     targets.map(async ({ component, metaKey, path }) => {
       const sha256 = await sha256OfFile(path);
-      if (digests.get(metaKey) !== sha256) throw untrusted(suite, `the list "${metaKey}" does not have the SHA-256 that its signed index gives`);
+      if (digests.get(metaKey) !== sha256)
+        throw untrusted(suite, `the list "${metaKey}" does not have the SHA-256 that its signed index gives`);
       return { component, path: metaKey, sha256 };
     }),
   );
@@ -116,7 +129,11 @@ async function verifyIndex(suite: string, { inReleasePath, keyRing, targets }: I
 }
 
 /** Checks an inline signature; the text is what was signed, never what stands around it. */
-async function verifySignature(suite: string, path: string, keyRing: string): Promise<{ signedBy: string[]; text: string }> {
+async function verifySignature(
+  suite: string,
+  path: string,
+  keyRing: string,
+): Promise<{ signedBy: string[]; text: string }> {
   const { code, stdout, stderr } = await run("gpgv", ["--status-fd", "2", "--keyring", keyRing, "--output", "-", path]);
   const signedBy = [...stderr.matchAll(/^\[GNUPG:\] VALIDSIG ([0-9A-F]+)/gm)].map((match) => match[1]!).sort();
   if (signedBy.length === 0) throw untrusted(suite, `no signature by a key of its key ring is valid (gpgv: ${code})`);

@@ -13,7 +13,11 @@ export interface PrivateRoot {
   /** Key ring file of each source, in order. */
   readonly keyRings: readonly string[];
   readonly sources: readonly AptSource[];
-  apt(program: "apt-get" | "apt-cache", args: readonly string[], options?: { readonly signal?: AbortSignal }): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }>;
+  apt(
+    program: "apt-get" | "apt-cache",
+    args: readonly string[],
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }>;
 }
 
 interface RootOptions {
@@ -25,24 +29,35 @@ interface RootOptions {
 }
 
 /** Lays out a private root, or opens it again: its name is the hash of what it is made from. */
-export async function openPrivateRoot({ cacheFolder, distribution, architecture, sources }: RootOptions): Promise<PrivateRoot> {
+export async function openPrivateRoot({
+  cacheFolder,
+  distribution,
+  architecture,
+  sources,
+}: RootOptions): Promise<PrivateRoot> {
   const identity = sha256Hex(canonicalJson({ sources, architecture })).slice(0, 16);
   const folder = join(cacheFolder, `${distribution.id}-${distribution.codename}-${architecture}-${identity}`);
-  for (const part of ["etc/preferences.d", "etc/keys", "state/lists/partial", "cache/archives/partial"]) await mkdir(join(folder, part), { recursive: true });
+  for (const part of ["etc/preferences.d", "etc/keys", "state/lists/partial", "cache/archives/partial"])
+    await mkdir(join(folder, part), { recursive: true });
   const keyRings: string[] = [];
-  for (const [at, source] of sources.entries()) keyRings.push(await keyRingOf(source, join(folder, "etc/keys", `${at}.gpg`), distribution));
+  for (const [at, source] of sources.entries())
+    keyRings.push(await keyRingOf(source, join(folder, "etc/keys", `${at}.gpg`), distribution));
   await writeFile(join(folder, "status"), "");
   await writeFile(join(folder, "etc/sources.list"), "");
   await rm(join(folder, "etc/sources.list.d"), { recursive: true, force: true });
   await mkdir(join(folder, "etc/sources.list.d"));
-  await writeFile(join(folder, "etc/sources.list.d/archive.sources"), sources.map((source, at) => sourceParagraph(source, keyRings[at]!)).join("\n"));
+  await writeFile(
+    join(folder, "etc/sources.list.d/archive.sources"),
+    sources.map((source, at) => sourceParagraph(source, keyRings[at]!)).join("\n"),
+  );
   const configuration = join(folder, "apt.conf");
   await writeFile(configuration, aptConfiguration(folder, architecture));
   return {
     folder,
     keyRings,
     sources,
-    apt: (program, args, options) => run(program, args, { ...options, env: { ...plainEnvironment, APT_CONFIG: configuration, HOME: folder } }),
+    apt: (program, args, options) =>
+      run(program, args, { ...options, env: { ...plainEnvironment, APT_CONFIG: configuration, HOME: folder } }),
   };
 }
 
@@ -54,9 +69,15 @@ async function keyRingOf(source: AptSource, path: string, distribution: Distribu
 }
 
 async function readKeyRing(source: AptSource, distribution: Distribution): Promise<Buffer | string> {
-  const named = source.signedBy.startsWith("/") ? source.signedBy.split(",")[0]! : await sharedKeyRing(source, distribution);
+  const named = source.signedBy.startsWith("/")
+    ? source.signedBy.split(",")[0]!
+    : await sharedKeyRing(source, distribution);
   const bytes = await readFile(named).catch((cause: unknown) => {
-    throw new Failure("index_untrusted", `Cannot verify the suite "${source.suite}": the key ring "${named}" cannot be read`, { cause });
+    throw new Failure(
+      "index_untrusted",
+      `Cannot verify the suite "${source.suite}": the key ring "${named}" cannot be read`,
+      { cause },
+    );
   });
   return bytes.includes("-----BEGIN PGP") ? bytes.toString("latin1") : bytes;
 }
@@ -73,8 +94,20 @@ async function sharedKeyRing(source: AptSource, distribution: Distribution): Pro
 
 /** The bytes of armoured keys, one block after another. Source: RFC 9580 section 6.2. */
 function dearmour(text: string): Buffer {
-  const blocks = [...text.matchAll(/-----BEGIN PGP PUBLIC KEY BLOCK-----\r?\n(?:[^\r\n]+: [^\r\n]*\r?\n)*\r?\n([\s\S]*?)-----END/g)];
-  return Buffer.concat(blocks.map(([, body]) => Buffer.from(body!.split(/\r?\n/).filter((line) => !line.startsWith("=")).join(""), "base64")));
+  const blocks = [
+    ...text.matchAll(/-----BEGIN PGP PUBLIC KEY BLOCK-----\r?\n(?:[^\r\n]+: [^\r\n]*\r?\n)*\r?\n([\s\S]*?)-----END/g),
+  ];
+  return Buffer.concat(
+    blocks.map(([, body]) =>
+      Buffer.from(
+        body!
+          .split(/\r?\n/)
+          .filter((line) => !line.startsWith("="))
+          .join(""),
+        "base64",
+      ),
+    ),
+  );
 }
 
 function sourceParagraph({ uri, suite, components }: AptSource, keyRing: string): string {
@@ -124,7 +157,11 @@ export async function updateLists(root: PrivateRoot, signal?: AbortSignal): Prom
   const complaint = output.split("\n").filter((line) => /^(?:E|W|Err)/.test(line));
   if (code === 0 && !complaint.some((line) => line.startsWith("E"))) return;
   const text = complaint.join("\n");
-  if (/NO_PUBKEY|(?:not|longer) signed|BADSIG|EXPKEYSIG|REVKEYSIG|invalid signature|couldn't be verified|Hash Sum|unexpected size|expired|not valid (?:yet|until)|GPG error|weak|Clearsigned|Sub-process|malformed|Bad header data/i.test(text))
+  if (
+    /NO_PUBKEY|(?:not|longer) signed|BADSIG|EXPKEYSIG|REVKEYSIG|invalid signature|couldn't be verified|Hash Sum|unexpected size|expired|not valid (?:yet|until)|GPG error|weak|Clearsigned|Sub-process|malformed|Bad header data/i.test(
+      text,
+    )
+  )
     throw new Failure("index_untrusted", `Cannot trust the package index: ${firstLine(complaint)}`, {
       hint: "Nothing was taken from it. Check the clock, the key ring and the mirror, then try again",
       details: { output: text },
@@ -136,5 +173,8 @@ export async function updateLists(root: PrivateRoot, signal?: AbortSignal): Prom
 }
 
 function firstLine(lines: readonly string[]): string {
-  return (lines.find((line) => line.startsWith("E")) ?? lines[0] ?? "apt-get update failed").replace(/^(?:E|W|Err):?\d*\s*/, "");
+  return (lines.find((line) => line.startsWith("E")) ?? lines[0] ?? "apt-get update failed").replace(
+    /^(?:E|W|Err):?\d*\s*/,
+    "",
+  );
 }

@@ -27,7 +27,11 @@ interface Wish {
  *
  * @throws Failure `package_missing` with the names, or `unsatisfiable` with apt's reasons
  */
-export async function resolve(root: PrivateRoot, indexes: readonly VerifiedIndex[], wish: Wish): Promise<ResolvedPackage[]> {
+export async function resolve(
+  root: PrivateRoot,
+  indexes: readonly VerifiedIndex[],
+  wish: Wish,
+): Promise<ResolvedPackage[]> {
   const offered = await offeredPackages(root, wish.optionalPackages);
   const requested = [...wish.packages, ...offered, ...(wish.withSystem ? ["apt"] : [])];
   const [all, essential] = await Promise.all([
@@ -42,14 +46,22 @@ export async function resolve(root: PrivateRoot, indexes: readonly VerifiedIndex
       details: { sha256: missing },
     });
   return [...found.entries()]
-    .map(([sha256, { record, index }]) => ({ record, sha256, index, requested: requested.includes(record.get("Package")!), essential: essential.has(sha256) }))
+    .map(([sha256, { record, index }]) => ({
+      record,
+      sha256,
+      index,
+      requested: requested.includes(record.get("Package")!),
+      essential: essential.has(sha256),
+    }))
     .sort((a, b) => (a.record.get("Package")! < b.record.get("Package")! ? -1 : 1));
 }
 
 async function offeredPackages(root: PrivateRoot, names: readonly string[]): Promise<string[]> {
   if (names.length === 0) return [];
   const { stdout } = await root.apt("apt-cache", ["policy", ...names]);
-  return names.filter((name) => new RegExp(`^${RegExp.escape(name)}:\\n(?:  .*\\n)*?  Candidate: (?!\\(none\\))`, "m").test(stdout));
+  return names.filter((name) =>
+    new RegExp(`^${RegExp.escape(name)}:\\n(?:  .*\\n)*?  Candidate: (?!\\(none\\))`, "m").test(stdout),
+  );
 }
 
 /** The SHA-256 of every archive that apt would fetch. */
@@ -60,24 +72,35 @@ async function solve(root: PrivateRoot, wish: readonly string[]): Promise<Set<st
   for (const line of stdout.split("\n")) {
     if (!line.startsWith("'")) continue;
     const sha256 = /SHA256:([0-9a-f]{64})$/.exec(line)?.[1];
-    if (sha256 === undefined) throw new Failure("index_untrusted", "Cannot lock a package: its index gives no SHA-256", { details: { line } });
+    if (sha256 === undefined)
+      throw new Failure("index_untrusted", "Cannot lock a package: its index gives no SHA-256", { details: { line } });
     digests.add(sha256);
   }
   return digests;
 }
 
 function solverFailure(output: string): Failure {
-  const missing = [...output.matchAll(/(?:Unable to locate package (\S+)|Package '?([^\s']+)'? has no installation candidate)/g)].map((match) => match[1] ?? match[2]!);
+  const missing = [
+    ...output.matchAll(/(?:Unable to locate package (\S+)|Package '?([^\s']+)'? has no installation candidate)/g),
+  ].map((match) => match[1] ?? match[2]!);
   if (missing.length > 0)
-    return new Failure("package_missing", `Cannot find the package ${missing.map((name) => `"${name}"`).join(", ")} in any source`, {
-      hint: "Check the spelling and the suite, or move the name to optionalPackages",
-      details: { packages: missing },
-    });
+    return new Failure(
+      "package_missing",
+      `Cannot find the package ${missing.map((name) => `"${name}"`).join(", ")} in any source`,
+      {
+        hint: "Check the spelling and the suite, or move the name to optionalPackages",
+        details: { packages: missing },
+      },
+    );
   const reasons = [...output.matchAll(/^ (\S+ : .+|\s+(?:Pre)?Depends: .+)$/gm)].map((match) => match[1]!.trim());
-  return new Failure("unsatisfiable", `Cannot install the packages together: ${reasons[0] ?? output.trim().split("\n").at(-1)}`, {
-    hint: "Remove one side of the conflict from the recipe; details list apt's reasons",
-    details: { reasons },
-  });
+  return new Failure(
+    "unsatisfiable",
+    `Cannot install the packages together: ${reasons[0] ?? output.trim().split("\n").at(-1)}`,
+    {
+      hint: "Remove one side of the conflict from the recipe; details list apt's reasons",
+      details: { reasons },
+    },
+  );
 }
 
 interface Found {
@@ -86,7 +109,10 @@ interface Found {
 }
 
 /** Finds records by SHA-256 in one pass over each list: a list is 45 MB, so nothing is parsed that is not wanted. */
-async function findRecords(indexes: readonly VerifiedIndex[], wanted: ReadonlySet<string>): Promise<Map<string, Found>> {
+async function findRecords(
+  indexes: readonly VerifiedIndex[],
+  wanted: ReadonlySet<string>,
+): Promise<Map<string, Found>> {
   const found = new Map<string, Found>();
   const mark = Buffer.from("\nSHA256: ");
   for (const [index, { listPaths }] of indexes.entries())
@@ -97,7 +123,10 @@ async function findRecords(indexes: readonly VerifiedIndex[], wanted: ReadonlySe
         if (!wanted.has(sha256) || found.has(sha256)) continue;
         const start = list.lastIndexOf("\n\n", at);
         const end = list.indexOf("\n\n", at);
-        found.set(sha256, { record: parseParagraph(list.toString("utf8", start < 0 ? 0 : start + 2, end < 0 ? list.length : end)), index });
+        found.set(sha256, {
+          record: parseParagraph(list.toString("utf8", start < 0 ? 0 : start + 2, end < 0 ? list.length : end)),
+          index,
+        });
       }
     }
   return found;

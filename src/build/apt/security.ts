@@ -84,7 +84,10 @@ export function changelogPaths(name: string): string[] {
 }
 
 /** The changelog of an unpacked package, or undefined where it ships none. */
-export async function readChangelog(tree: PackageTree, fileOf: (tree: PackageTree, path: string) => Promise<Buffer | undefined>): Promise<string | undefined> {
+export async function readChangelog(
+  tree: PackageTree,
+  fileOf: (tree: PackageTree, path: string) => Promise<Buffer | undefined>,
+): Promise<string | undefined> {
   for (const path of changelogPaths(tree.locked.name)) {
     const packed = await fileOf(tree, path);
     if (packed !== undefined) return gunzipSync(packed, { maxOutputLength: limits.debControlBytes }).toString("utf8");

@@ -45,7 +45,9 @@ export function chooseDistribution(wanted: readonly string[], sources: readonly 
   for (const { text, distribution } of known)
     if (distribution === undefined)
       throw new Failure("recipe_invalid", `Cannot use the distribution "${text}": it is not known`, {
-        hint: `Known are ${Object.entries(codenames).flatMap(([id, releases]) => Object.keys(releases).map((version) => `${id}:${version}`)).join(", ")}`,
+        hint: `Known are ${Object.entries(codenames)
+          .flatMap(([id, releases]) => Object.keys(releases).map((version) => `${id}:${version}`))
+          .join(", ")}`,
       });
   for (const { distribution } of known) {
     const offered = sourcesOf(distribution!.codename, sources);
@@ -54,19 +56,26 @@ export function chooseDistribution(wanted: readonly string[], sources: readonly 
   const sole = known.length === 1 ? known[0]!.distribution! : undefined;
   const derived = sole === undefined ? [] : sourcesOfSibling(sole, sources);
   if (sole !== undefined && derived.length > 0) return { distribution: sole, sources: derived };
-  throw new Failure("upstream_unreachable", `Cannot find package sources for ${wanted.map((text) => `"${text}"`).join(" or ")}: this machine's apt has none`, {
-    hint: "Set upstreams.apt in the configuration: uri, suite, components and signedBy of each suite",
-  });
+  throw new Failure(
+    "upstream_unreachable",
+    `Cannot find package sources for ${wanted.map((text) => `"${text}"`).join(" or ")}: this machine's apt has none`,
+    {
+      hint: "Set upstreams.apt in the configuration: uri, suite, components and signedBy of each suite",
+    },
+  );
 }
 
 function sourcesOf(codename: string, sources: readonly AptSource[]): AptSource[] {
-  return sources.filter(({ suite }) => suite === codename || suite === `${codename}-updates` || suite === `${codename}-security`);
+  return sources.filter(
+    ({ suite }) => suite === codename || suite === `${codename}-updates` || suite === `${codename}-security`,
+  );
 }
 
 function sourcesOfSibling(distribution: Distribution, sources: readonly AptSource[]): AptSource[] {
   for (const codename of Object.values(codenames[distribution.id] ?? {})) {
     const offered = sourcesOf(codename, sources);
-    if (offered.length > 0) return offered.map((source) => ({ ...source, suite: source.suite.replace(codename, distribution.codename) }));
+    if (offered.length > 0)
+      return offered.map((source) => ({ ...source, suite: source.suite.replace(codename, distribution.codename) }));
   }
   return [];
 }
@@ -80,7 +89,7 @@ function sourcesOfSibling(distribution: Distribution, sources: readonly AptSourc
  */
 export async function machineSources(etc = "/etc/apt"): Promise<AptSource[]> {
   const parts = join(etc, "sources.list.d");
-  const names = (await readdir(parts).catch(() => [])).sort();
+  const names = (await readdir(parts).catch((): string[] => [])).sort();
   const paths = [join(etc, "sources.list"), ...names.map((name) => join(parts, name))];
   const found: AptSource[] = [];
   for (const path of paths) {
@@ -97,14 +106,21 @@ export function parseDeb822(text: string): AptSource[] {
     const words = (name: string): string[] => (fields.get(name) ?? "").split(/\s+/).filter((word) => word !== "");
     if (!words("Types").includes("deb") || fields.get("Enabled") === "no") return [];
     const signedBy = keyBlock(fields.get("Signed-By") ?? "");
-    return words("URIs").flatMap((uri) => words("Suites").map((suite) => ({ uri, suite, components: words("Components"), signedBy })));
+    return words("URIs").flatMap((uri) =>
+      words("Suites").map((suite) => ({ uri, suite, components: words("Components"), signedBy })),
+    );
   });
 }
 
 /** A key that stands in the file itself is indented by one column, with a dot for an empty line. */
 function keyBlock(value: string): string {
   if (!value.includes("BEGIN PGP")) return value;
-  return `${value.split("\n").map((line) => line.trim()).map((line) => (line === "." ? "" : line)).join("\n").trim()}\n`;
+  return `${value
+    .split("\n")
+    .map((line) => line.trim())
+    .map((line) => (line === "." ? "" : line))
+    .join("\n")
+    .trim()}\n`;
 }
 
 function parseOneLine(text: string): AptSource[] {
@@ -112,6 +128,8 @@ function parseOneLine(text: string): AptSource[] {
     const match = /^deb\s+(?:\[([^\]]*)\]\s+)?(\S+)\s+(\S+)\s*([^#]*)/.exec(line.trim());
     if (match === null) return [];
     const signedBy = /signed-by=(\S+)/i.exec(match[1] ?? "")?.[1] ?? "";
-    return [{ uri: match[2]!, suite: match[3]!, components: match[4]!.split(/\s+/).filter((word) => word !== ""), signedBy }];
+    return [
+      { uri: match[2]!, suite: match[3]!, components: match[4]!.split(/\s+/).filter((word) => word !== ""), signedBy },
+    ];
   });
 }

@@ -1,4 +1,16 @@
-import { appendFileSync, chmodSync, chownSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync, lstatSync, lchownSync } from "node:fs";
+import {
+  appendFileSync,
+  chmodSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  writeFileSync,
+  lstatSync,
+  lchownSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { Failure } from "../../base/errors.ts";
 import type { ChamberFile, ChamberUser } from "./job.ts";
@@ -17,7 +29,9 @@ export function addUsers(root: string, users: readonly ChamberUser[], epochSecon
     const passwd = accountLines(root, "passwd");
     if (passwd.some(([name]) => name === user.name)) continue;
     if (passwd.some(([, , uid]) => Number(uid) === user.uid))
-      throw new Failure("recipe_invalid", `Cannot add the user "${user.name}": the id ${user.uid} is taken`, { hint: "Choose another uid in the recipe" });
+      throw new Failure("recipe_invalid", `Cannot add the user "${user.name}": the id ${user.uid} is taken`, {
+        hint: "Choose another uid in the recipe",
+      });
     if (!accountLines(root, "group").some(([, , gid]) => Number(gid) === user.gid)) {
       append(root, "group", `${user.name}:x:${user.gid}:`);
       append(root, "gshadow", `${user.name}:!::`);
@@ -31,7 +45,12 @@ export function addUsers(root: string, users: readonly ChamberUser[], epochSecon
 
 function accountLines(root: string, file: string): string[][] {
   const path = join(root, "etc", file);
-  return existsSync(path) ? readFileSync(path, "utf8").split("\n").filter((line) => line !== "").map((line) => line.split(":")) : [];
+  return existsSync(path)
+    ? readFileSync(path, "utf8")
+        .split("\n")
+        .filter((line) => line !== "")
+        .map((line) => line.split(":"))
+    : [];
 }
 
 function append(root: string, file: string, line: string): void {
@@ -57,7 +76,8 @@ function makeHome(root: string, user: ChamberUser): void {
   const home = join(root, user.home);
   if (existsSync(home)) return;
   mkdirSync(dirname(home), { recursive: true });
-  if (existsSync(join(root, "etc/skel"))) cpSync(join(root, "etc/skel"), home, { recursive: true, verbatimSymlinks: true });
+  if (existsSync(join(root, "etc/skel")))
+    cpSync(join(root, "etc/skel"), home, { recursive: true, verbatimSymlinks: true });
   else mkdirSync(home);
   chmodSync(home, 0o755);
   chownTree(home, user.uid, user.gid);
@@ -88,7 +108,11 @@ function refuseLinks(root: string, path: string): void {
   for (const part of path.split("/").filter((name) => name !== "")) {
     at = join(at, part);
     if (lstatSync(at, { throwIfNoEntry: false })?.isSymbolicLink() === true)
-      throw new Failure("recipe_invalid", `Cannot write "${path}": "${at.slice(root.length)}" is a symbolic link in the image`, { hint: "Name the link's target in the recipe" });
+      throw new Failure(
+        "recipe_invalid",
+        `Cannot write "${path}": "${at.slice(root.length)}" is a symbolic link in the image`,
+        { hint: "Name the link's target in the recipe" },
+      );
   }
 }
 
@@ -96,6 +120,7 @@ function ownerIds(root: string, file: ChamberFile): [number, number] {
   const ids = /^(\d+):(\d+)$/.exec(file.owner);
   if (ids !== null) return [Number(ids[1]), Number(ids[2])];
   const account = accountLines(root, "passwd").find(([name]) => name === file.owner);
-  if (account === undefined) throw new Failure("recipe_invalid", `Cannot give "${file.path}" to "${file.owner}": there is no such user`);
+  if (account === undefined)
+    throw new Failure("recipe_invalid", `Cannot give "${file.path}" to "${file.owner}": there is no such user`);
   return [Number(account[2]), Number(account[3])];
 }

@@ -57,7 +57,8 @@ export class Farm {
       if (entry.kind === "folder") this.#addFolder(tree, entry);
       else this.#addFile(tree, entry, target);
     }
-    for (const { kind, path, mtimeSeconds } of tree.index.entries) if (kind === "folder") utimesSync(join(this.#root, path), mtimeSeconds, mtimeSeconds);
+    for (const { kind, path, mtimeSeconds } of tree.index.entries)
+      if (kind === "folder") utimesSync(join(this.#root, path), mtimeSeconds, mtimeSeconds);
   }
 
   /** Takes a tree's files away again; folders that others share stay. */
@@ -78,9 +79,11 @@ export class Farm {
   #addFolder(tree: FarmTree, entry: TreeEntry): void {
     const present = this.#owners.get(entry.path);
     if (present !== undefined) {
-      if (present.entry.kind !== "folder" && present.entry.kind !== "symlink") throw conflict(entry.path, tree, present.tree);
+      if (present.entry.kind !== "folder" && present.entry.kind !== "symlink")
+        throw conflict(entry.path, tree, present.tree);
       const { mode, uid, gid } = present.entry;
-      if (present.entry.kind === "symlink" || mode !== entry.mode || uid !== entry.uid || gid !== entry.gid) this.#keep(entry.path, present.tree, present.entry);
+      if (present.entry.kind === "symlink" || mode !== entry.mode || uid !== entry.uid || gid !== entry.gid)
+        this.#keep(entry.path, present.tree, present.entry);
       return;
     }
     this.#makeParents(entry.path);
@@ -94,7 +97,8 @@ export class Farm {
   #addFile(tree: FarmTree, entry: TreeEntry, target: string): void {
     const present = this.#owners.get(target);
     if (present !== undefined) {
-      const isShared = present.entry.kind === entry.kind && present.entry.sha256 === entry.sha256 && present.entry.link === entry.link;
+      const isShared =
+        present.entry.kind === entry.kind && present.entry.sha256 === entry.sha256 && present.entry.link === entry.link;
       const wins = replaces(tree, present.tree.name);
       if (!isShared && !wins && !replaces(present.tree, tree.name)) throw conflict(target, tree, present.tree);
       this.#keep(target, wins ? tree : present.tree, wins ? entry : present.entry);
@@ -112,7 +116,8 @@ export class Farm {
 
   #makeParents(path: string): void {
     const parent = dirname(path);
-    if (parent !== "." && !this.#owners.has(parent)) mkdirSync(join(this.#root, parent), { recursive: true, mode: 0o755 });
+    if (parent !== "." && !this.#owners.has(parent))
+      mkdirSync(join(this.#root, parent), { recursive: true, mode: 0o755 });
   }
 }
 
@@ -131,6 +136,10 @@ export function parseDiversions(text: string): Diversion[] {
   const lines = text.split("\n");
   const diversions: Diversion[] = [];
   for (let at = 0; at + 2 < lines.length; at += 3)
-    diversions.push({ from: mergedPath(lines[at]!.slice(1), false), to: mergedPath(lines[at + 1]!.slice(1), false), by: lines[at + 2]! });
+    diversions.push({
+      from: mergedPath(lines[at]!.slice(1), false),
+      to: mergedPath(lines[at + 1]!.slice(1), false),
+      by: lines[at + 2]!,
+    });
   return diversions;
 }

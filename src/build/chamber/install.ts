@@ -1,4 +1,16 @@
-import { chmodSync, cpSync, existsSync, lstatSync, lutimesSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  lstatSync,
+  lutimesSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { plainEnvironment, run } from "../../base/child.ts";
 import { nowMs } from "../../base/clock.ts";
@@ -44,7 +56,8 @@ export async function install(job: InstallJob, tell: Tell): Promise<void> {
   writeFileSync(join(job.workFolder, "placement.json"), JSON.stringify(farm.deviations));
   await archiveUpper(overlay);
   // Only from inside can all of it be removed, whoever runs the build.
-  for (const folder of ["farm", "upper", "scratch"]) rmSync(join(job.workFolder, folder), { recursive: true, force: true });
+  for (const folder of ["farm", "upper", "scratch"])
+    rmSync(join(job.workFolder, folder), { recursive: true, force: true });
 }
 
 interface Site {
@@ -133,14 +146,17 @@ function prepareUpper(overlay: Overlay): void {
 }
 
 function linkMergedFolders({ upper, farm }: Overlay): void {
-  for (const name of mergedLinks) if (!existsSync(join(farm, name)) && existsSync(join(farm, "usr", name))) symlinkSync(`usr/${name}`, join(upper, name));
+  for (const name of mergedLinks)
+    if (!existsSync(join(farm, name)) && existsSync(join(farm, "usr", name)))
+      symlinkSync(`usr/${name}`, join(upper, name));
 }
 
 /** The first accounts, where base-passwd's own preinst has not made them. */
 function seedAccounts(root: string): void {
   for (const name of ["passwd", "group"]) {
     const master = join(root, "usr/share/base-passwd", `${name}.master`);
-    if (!existsSync(join(root, "etc", name)) && existsSync(master)) writeFileSync(join(root, "etc", name), readFileSync(master));
+    if (!existsSync(join(root, "etc", name)) && existsSync(master))
+      writeFileSync(join(root, "etc", name), readFileSync(master));
   }
 }
 
@@ -179,8 +195,12 @@ async function runScript(site: Site, tree: FarmTree, script: Script): Promise<vo
     DPKG_ADMINDIR: "/var/lib/dpkg",
     DPKG_ROOT: "",
   };
-  const { code, stdout, stderr } = await run("chroot", [site.overlay.root, script.path, ...script.args], { env, timeoutMs: limits.configureMs });
-  if (code !== 0) throw scriptFailure(`${script.name} of "${tree.name}"`, `it ended with ${code}`, `${stdout}\n${stderr}`);
+  const { code, stdout, stderr } = await run("chroot", [site.overlay.root, script.path, ...script.args], {
+    env,
+    timeoutMs: limits.configureMs,
+  });
+  if (code !== 0)
+    throw scriptFailure(`${script.name} of "${tree.name}"`, `it ended with ${code}`, `${stdout}\n${stderr}`);
 }
 
 function scriptFailure(what: string, state: string, output: string): Failure {
@@ -196,7 +216,11 @@ interface Counter {
   readonly total: number;
 }
 
-async function configure({ overlay, environment, tell }: Site, names: readonly string[] | "all", counter: Counter): Promise<void> {
+async function configure(
+  { overlay, environment, tell }: Site,
+  names: readonly string[] | "all",
+  counter: Counter,
+): Promise<void> {
   if (names.length === 0) return;
   const output: string[] = [];
   const onLine = (line: string): void => {
@@ -205,17 +229,26 @@ async function configure({ overlay, environment, tell }: Site, names: readonly s
     const name = /^Setting up (\S+)/.exec(line)?.[1];
     if (name !== undefined) tell({ kind: "progress", done: ++counter.configured, total: counter.total, note: name });
   };
-  const { code } = await run("chroot", [overlay.root, "dpkg", "--configure", ...(names === "all" ? ["--pending"] : names)], { env: environment, timeoutMs: limits.configureMs, onLine });
+  const { code } = await run(
+    "chroot",
+    [overlay.root, "dpkg", "--configure", ...(names === "all" ? ["--pending"] : names)],
+    { env: environment, timeoutMs: limits.configureMs, onLine },
+  );
   if (code === 0) return;
   const package_ = /error processing package (\S+)/.exec(output.join("\n"))?.[1];
-  throw scriptFailure(package_ === undefined ? "dpkg --configure" : `the configuration of "${package_}"`, `it ended with ${code}`, output.join("\n"));
+  throw scriptFailure(
+    package_ === undefined ? "dpkg --configure" : `the configuration of "${package_}"`,
+    `it ended with ${code}`,
+    output.join("\n"),
+  );
 }
 
 /** An installed system has nothing half done. */
 async function audit({ overlay, environment }: Site): Promise<void> {
   if (!existsSync(join(overlay.root, "usr/bin/dpkg"))) return;
   const { stdout, code } = await run("chroot", [overlay.root, "dpkg", "--audit"], { env: environment });
-  if (code !== 0 || stdout.trim() !== "") throw scriptFailure("dpkg --audit", "packages are not wholly installed", stdout);
+  if (code !== 0 || stdout.trim() !== "")
+    throw scriptFailure("dpkg --audit", "packages are not wholly installed", stdout);
 }
 
 /**
@@ -224,7 +257,17 @@ async function audit({ overlay, environment }: Site): Promise<void> {
  */
 async function reinstall(site: Site, kept: NonNullable<InstallJob["kept"]>): Promise<void> {
   const { job, overlay, farm } = site;
-  const { code, stderr } = await run("tar", ["--extract", "--file", kept.upperTar, "--directory", overlay.upper, "--xattrs", "--xattrs-include=*", "--numeric-owner", "--same-permissions"]);
+  const { code, stderr } = await run("tar", [
+    "--extract",
+    "--file",
+    kept.upperTar,
+    "--directory",
+    overlay.upper,
+    "--xattrs",
+    "--xattrs-include=*",
+    "--numeric-owner",
+    "--same-permissions",
+  ]);
   if (code !== 0) throw new Failure("internal", `Cannot lay out the kept system: ${stderr.trim()}`);
   renewTimes(overlay.upper, kept.epochSeconds);
   mkdirSync(join(overlay.upper, "usr/sbin"), { recursive: true });
@@ -235,7 +278,8 @@ async function reinstall(site: Site, kept: NonNullable<InstallJob["kept"]>): Pro
   const changed = new Set(after.map(({ name }) => name));
   const trees = await readTrees(job.waves.flatMap(({ packages }) => packages));
   const diversions = readDiversions(overlay);
-  for (const tree of trees) farm.add(changed.has(tree.name) ? before.find(({ name }) => name === tree.name)! : tree, diversions);
+  for (const tree of trees)
+    farm.add(changed.has(tree.name) ? before.find(({ name }) => name === tree.name)! : tree, diversions);
   await mountOverlay(overlay);
   for (const [at, tree] of before.entries()) await runPrerm(site, tree, after[at]!);
   // As in an upgrade, the old files are there when the new preinst runs: it may need what it replaces.
@@ -263,12 +307,29 @@ async function runPrerm(site: Site, before: FarmTree, after: FarmTree): Promise<
   const fields = parseParagraph(before.index.control);
   const stem = fields.get("Multi-Arch") === "same" ? `${before.name}:${fields.get("Architecture")}` : before.name;
   const version = parseParagraph(after.index.control).get("Version") ?? "";
-  await runScript(site, before, { path: `/var/lib/dpkg/info/${stem}.prerm`, name: "prerm", args: ["upgrade", version] });
+  await runScript(site, before, {
+    path: `/var/lib/dpkg/info/${stem}.prerm`,
+    name: "prerm",
+    args: ["upgrade", version],
+  });
 }
 
 /** GNU tar reads owners and attributes as they are inside; the outer program normalises its stream. */
 async function archiveUpper({ workFolder, upper }: Overlay): Promise<void> {
-  const args = ["--create", "--file", join(workFolder, "upper.tar"), "--directory", upper, "--format=pax", "--xattrs", "--xattrs-include=*", "--numeric-owner", "--sort=name", "--hard-dereference", "."];
+  const args = [
+    "--create",
+    "--file",
+    join(workFolder, "upper.tar"),
+    "--directory",
+    upper,
+    "--format=pax",
+    "--xattrs",
+    "--xattrs-include=*",
+    "--numeric-owner",
+    "--sort=name",
+    "--hard-dereference",
+    ".",
+  ];
   const { code, stderr } = await run("tar", args);
   if (code !== 0) throw new Failure("internal", `Cannot read the configured system: ${stderr.trim()}`);
 }

@@ -55,7 +55,11 @@ export interface InstallJob {
   /** Where given, nothing is configured: these repairs stand in for it. */
   readonly runtime?: { readonly fixups: readonly Fixup[]; readonly distribution: Distribution };
   /** A configured system to go on from: only what changed is configured again. */
-  readonly kept?: { readonly upperTar: string; readonly epochSeconds: number; readonly replaced: readonly { readonly before: ChamberPackage; readonly after: ChamberPackage }[] };
+  readonly kept?: {
+    readonly upperTar: string;
+    readonly epochSeconds: number;
+    readonly replaced: readonly { readonly before: ChamberPackage; readonly after: ChamberPackage }[];
+  };
 }
 
 /** Removes a folder whatever its owners. */
@@ -71,5 +75,11 @@ export type ChamberJob = UnpackJob | InstallJob | RemoveJob;
 export type ChamberMessage =
   | { readonly kind: "progress"; readonly done: number; readonly total: number; readonly note: string }
   | { readonly kind: "log"; readonly line: string }
-  | { readonly kind: "failed"; readonly code: string; readonly message: string; readonly hint?: string; readonly details?: Record<string, unknown> }
+  | {
+      readonly kind: "failed";
+      readonly code: string;
+      readonly message: string;
+      readonly hint?: string;
+      readonly details?: Record<string, unknown>;
+    }
   | { readonly kind: "done" };

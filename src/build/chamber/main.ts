@@ -26,7 +26,13 @@ async function main(): Promise<void> {
     tell({ kind: "done" });
   } catch (error) {
     const failure = toFailure(error);
-    tell({ kind: "failed", code: failure.code, message: failure.message, details: { ...failure.details, stack: failure.stack }, ...(failure.hint === undefined ? {} : { hint: failure.hint }) });
+    tell({
+      kind: "failed",
+      code: failure.code,
+      message: failure.message,
+      details: { ...failure.details, stack: failure.stack },
+      ...(failure.hint === undefined ? {} : { hint: failure.hint }),
+    });
   }
   process.stdout.end(() => process.exit(0));
 }

@@ -14,7 +14,12 @@ export interface Overlay {
 /** Lays out the folders of an overlay. */
 export function makeOverlay(workFolder: string): Overlay {
   for (const part of ["farm", "upper", "scratch", "root"]) mkdirSync(join(workFolder, part), { mode: 0o755 });
-  return { workFolder, farm: join(workFolder, "farm"), upper: join(workFolder, "upper"), root: join(workFolder, "root") };
+  return {
+    workFolder,
+    farm: join(workFolder, "farm"),
+    upper: join(workFolder, "upper"),
+    root: join(workFolder, "root"),
+  };
 }
 
 const devices = ["null", "zero", "full", "random", "urandom", "tty"];
@@ -38,7 +43,13 @@ export async function mountOverlay({ workFolder, root }: Overlay): Promise<void>
     writeFileSync(join(root, "dev", device), "");
     await mount(["--bind", `/dev/${device}`, join(root, "dev", device)], workFolder);
   }
-  for (const [name, target] of Object.entries({ fd: "/proc/self/fd", stdin: "/proc/self/fd/0", stdout: "/proc/self/fd/1", stderr: "/proc/self/fd/2" })) symlinkSync(target, join(root, "dev", name));
+  for (const [name, target] of Object.entries({
+    fd: "/proc/self/fd",
+    stdin: "/proc/self/fd/0",
+    stdout: "/proc/self/fd/1",
+    stderr: "/proc/self/fd/2",
+  }))
+    symlinkSync(target, join(root, "dev", name));
   mkdirSync(join(root, "dev/shm"), { mode: 0o1777 });
 }
 

@@ -19,7 +19,8 @@ const idCount = 65_536;
  * @throws Failure `sandbox_unavailable` where the kernel or the machine's set-up does not allow it
  */
 export async function startInNamespaces(program: string, args: readonly string[]): Promise<ChildProcess> {
-  const script = 'echo ready >&3; read -r mapped <&4; exec unshare --mount --propagation private --pid --fork --kill-child --mount-proc --net --ipc --uts -- "$@" 3>&- 4<&-';
+  const script =
+    'echo ready >&3; read -r mapped <&4; exec unshare --mount --propagation private --pid --fork --kill-child --mount-proc --net --ipc --uts -- "$@" 3>&- 4<&-';
   const child = spawn("unshare", ["--user", "--", "sh", "-c", script, "sh", program, ...args], {
     env: plainEnvironment,
     stdio: ["pipe", "pipe", "pipe", "pipe", "pipe"],
@@ -49,7 +50,15 @@ async function mapIds(pid: number): Promise<void> {
   ] as const;
   for (const [program, own, path] of mappings) {
     const first = await firstSubordinate(path, [username, String(uid)]);
-    const { code, stderr } = await run(program, [String(pid), "0", String(own), "1", "1", String(first), String(idCount - 1)]);
+    const { code, stderr } = await run(program, [
+      String(pid),
+      "0",
+      String(own),
+      "1",
+      "1",
+      String(first),
+      String(idCount - 1),
+    ]);
     if (code !== 0) throw unavailable(`${program} refused: ${stderr.trim()}`);
   }
 }

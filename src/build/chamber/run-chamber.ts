@@ -16,7 +16,10 @@ interface ChamberOptions {
  * @throws Failure as the job reports it; `cancelled` on the signal
  */
 export async function runChamber(job: ChamberJob, { signal, onMessage }: ChamberOptions): Promise<void> {
-  const child = await startInNamespaces(process.execPath, ["--disable-warning=ExperimentalWarning", fileURLToPath(new URL("./main.ts", import.meta.url))]);
+  const child = await startInNamespaces(process.execPath, [
+    "--disable-warning=ExperimentalWarning",
+    fileURLToPath(new URL("./main.ts", import.meta.url)),
+  ]);
   const stop = (): void => void child.stdin!.destroy();
   signal.addEventListener("abort", stop);
   let outcome: ChamberMessage | undefined;
@@ -39,9 +42,16 @@ export async function runChamber(job: ChamberJob, { signal, onMessage }: Chamber
   if (signal.aborted) throw new Failure("cancelled", "Stopped the build on request");
   if (outcome?.kind === "done") return;
   if (outcome?.kind === "failed" && outcome.code in errorCodes)
-    throw new Failure(outcome.code as ErrorCodeName, outcome.message, { ...(outcome.hint === undefined ? {} : { hint: outcome.hint }), details: outcome.details ?? {} });
-  throw new Failure("sandbox_unavailable", `The build chamber ended before its work did: ${complaint.join("").trim().split("\n").at(-1) ?? "no message"}`, {
-    hint: "Run `mintmark doctor`; it tries each namespace and says how to allow it",
-    details: { stderr: complaint.join("") },
-  });
+    throw new Failure(outcome.code as ErrorCodeName, outcome.message, {
+      ...(outcome.hint === undefined ? {} : { hint: outcome.hint }),
+      details: outcome.details ?? {},
+    });
+  throw new Failure(
+    "sandbox_unavailable",
+    `The build chamber ended before its work did: ${complaint.join("").trim().split("\n").at(-1) ?? "no message"}`,
+    {
+      hint: "Run `mintmark doctor`; it tries each namespace and says how to allow it",
+      details: { stderr: complaint.join("") },
+    },
+  );
 }

@@ -20,7 +20,12 @@ const repairs: Readonly<Record<Fixup, (root: string, distribution: Distribution)
   passwd: makeAccounts,
   certificates: bundleCertificates,
   "ld-cache": cacheLibraries,
-  nsswitch: (root) => writeOnce(root, "etc/nsswitch.conf", "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nservices: files\nprotocols: files\n"),
+  nsswitch: (root) =>
+    writeOnce(
+      root,
+      "etc/nsswitch.conf",
+      "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nservices: files\nprotocols: files\n",
+    ),
   "os-release": describeSystem,
   alternatives: linkAlternatives,
 };
@@ -39,15 +44,25 @@ function makeAccounts(root: string): void {
     ["group", "root:x:0:\nnogroup:x:65534:\n"],
   ] as const) {
     const master = join(root, "usr/share/base-passwd", `${name}.master`);
-    writeOnce(root, `etc/${name}`, existsSync(master) ? readFileSync(master, "utf8").replaceAll(":*:", ":x:") : fallback);
+    writeOnce(
+      root,
+      `etc/${name}`,
+      existsSync(master) ? readFileSync(master, "utf8").replaceAll(":*:", ":x:") : fallback,
+    );
   }
 }
 
 function bundleCertificates(root: string): void {
   const folder = join(root, "usr/share/ca-certificates/mozilla");
   if (!existsSync(folder)) return;
-  const names = readdirSync(folder).filter((name) => name.endsWith(".crt")).sort();
-  writeOnce(root, "etc/ssl/certs/ca-certificates.crt", names.map((name) => `${readFileSync(join(folder, name), "utf8").trimEnd()}\n`).join(""));
+  const names = readdirSync(folder)
+    .filter((name) => name.endsWith(".crt"))
+    .sort();
+  writeOnce(
+    root,
+    "etc/ssl/certs/ca-certificates.crt",
+    names.map((name) => `${readFileSync(join(folder, name), "utf8").trimEnd()}\n`).join(""),
+  );
 }
 
 /** The machine's own ldconfig reads the image's libraries and configuration. */
@@ -59,7 +74,11 @@ async function cacheLibraries(root: string): Promise<void> {
 
 function describeSystem(root: string, { id, version, codename }: Distribution): void {
   const name = `${id[0]!.toUpperCase()}${id.slice(1)}`;
-  writeOnce(root, "usr/lib/os-release", `PRETTY_NAME="${name} ${version} (${codename})"\nNAME="${name}"\nVERSION_ID="${version}"\nVERSION_CODENAME=${codename}\nID=${id}\n`);
+  writeOnce(
+    root,
+    "usr/lib/os-release",
+    `PRETTY_NAME="${name} ${version} (${codename})"\nNAME="${name}"\nVERSION_ID="${version}"\nVERSION_CODENAME=${codename}\nID=${id}\n`,
+  );
   if (!existsSync(join(root, "etc/os-release"))) symlinkSync("../usr/lib/os-release", join(root, "etc/os-release"));
 }
 

@@ -22,10 +22,11 @@ export async function listMembers(file: FileHandle): Promise<ArMember[]> {
   const magic = await bytesAt(file, 0, 8);
   if (magic.toString("latin1") !== "!<arch>\n") throw hostile("it is no ar archive");
   const members: ArMember[] = [];
-  for (let at = 8; at < size; ) {
+  for (let at = 8; at < size;) {
     const header = await bytesAt(file, at, 60);
     const sizeText = header.toString("latin1", 48, 58).trim();
-    if (header.toString("latin1", 58, 60) !== "`\n" || !/^\d+$/.test(sizeText)) throw hostile("a member header is malformed");
+    if (header.toString("latin1", 58, 60) !== "`\n" || !/^\d+$/.test(sizeText))
+      throw hostile("a member header is malformed");
     const sizeBytes = Number(sizeText);
     const start = at + 60;
     if (start + sizeBytes > size) throw hostile("it is cut short");
@@ -43,5 +44,7 @@ async function bytesAt(file: FileHandle, position: number, length: number): Prom
 }
 
 function hostile(state: string): Failure {
-  return new Failure("archive_hostile", `Cannot read the package: ${state}`, { hint: "Fetch it again; if it comes back the same, its maker must repair it" });
+  return new Failure("archive_hostile", `Cannot read the package: ${state}`, {
+    hint: "Fetch it again; if it comes back the same, its maker must repair it",
+  });
 }

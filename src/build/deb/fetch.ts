@@ -26,7 +26,13 @@ interface FetchInput {
  * @returns how many archives and bytes came over the network
  * @throws Failure `upstream_unreachable` or `digest_mismatch`
  */
-export async function fetchPackages({ lock, sources, blobs, signal, onProgress }: FetchInput): Promise<{ readonly count: number; readonly bytes: number }> {
+export async function fetchPackages({
+  lock,
+  sources,
+  blobs,
+  signal,
+  onProgress,
+}: FetchInput): Promise<{ readonly count: number; readonly bytes: number }> {
   const present = await mapParallel(lock.packages, 16, (entry) => blobs.stat(sha256Digest(entry.sha256)));
   const missing = lock.packages.filter((_, at) => present[at] === undefined);
   const totalBytes = missing.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
@@ -61,7 +67,10 @@ async function fetchPackage(entry: LockedPackage, { uri, blobs, signal }: Target
   for (let attempt = 1; ; attempt++) {
     try {
       const body = await open(new URL(entry.path.split("/").map(encodeURIComponent).join("/"), uri), signal);
-      await blobs.put(body, { expected: sha256Digest(entry.sha256), limitBytes: Math.min(entry.sizeBytes, limits.debBytes) });
+      await blobs.put(body, {
+        expected: sha256Digest(entry.sha256),
+        limitBytes: Math.min(entry.sizeBytes, limits.debBytes),
+      });
       return;
     } catch (error) {
       if (signal.aborted) throw new Failure("cancelled", `Stopped fetching "${entry.name}" on request`);
@@ -75,10 +84,15 @@ async function fetchPackage(entry: LockedPackage, { uri, blobs, signal }: Target
 async function open(url: URL, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
   if (url.protocol === "file:") return createReadStream(fileURLToPath(url), { highWaterMark: limits.chunkBytes });
   if (url.protocol !== "http:" && url.protocol !== "https:")
-    throw new Failure("config_invalid", `Cannot fetch packages by "${url.protocol}": only http, https and file are read`);
+    throw new Failure(
+      "config_invalid",
+      `Cannot fetch packages by "${url.protocol}": only http, https and file are read`,
+    );
   const headers = new AbortController();
   const timer = setTimeout(() => headers.abort(new Error("no answer in time")), limits.upstreamHeadersMs);
-  const response = await fetch(url, { signal: AbortSignal.any([signal, headers.signal]) }).finally(() => clearTimeout(timer));
+  const response = await fetch(url, { signal: AbortSignal.any([signal, headers.signal]) }).finally(() =>
+    clearTimeout(timer),
+  );
   if (!response.ok || response.body === null) {
     await response.body?.cancel();
     throw new Failure("upstream_unreachable", `The archive answered ${response.status}`);
@@ -87,7 +101,10 @@ async function open(url: URL, signal: AbortSignal): Promise<AsyncIterable<Uint8A
 }
 
 /** Ends a download that stands still: a slow archive is waited for, a dead one is not. */
-async function* withIdleLimit(body: AsyncIterable<Uint8Array>, controller: AbortController): AsyncGenerator<Uint8Array> {
+async function* withIdleLimit(
+  body: AsyncIterable<Uint8Array>,
+  controller: AbortController,
+): AsyncGenerator<Uint8Array> {
   let timer: NodeJS.Timeout | undefined;
   const rearm = (): void => {
     clearTimeout(timer);
@@ -106,16 +123,24 @@ async function* withIdleLimit(body: AsyncIterable<Uint8Array>, controller: Abort
 
 function named(error: Failure, entry: LockedPackage): Failure {
   if (error.code !== "digest_mismatch" && error.code !== "too_large") return error;
-  return new Failure("digest_mismatch", `Cannot take the package "${entry.name}" ${entry.version}: the archive served other bytes than its signed index promises`, {
-    hint: "The mirror is broken or tampered with; nothing of this package was kept",
-    details: error.details,
-    cause: error,
-  });
+  return new Failure(
+    "digest_mismatch",
+    `Cannot take the package "${entry.name}" ${entry.version}: the archive served other bytes than its signed index promises`,
+    {
+      hint: "The mirror is broken or tampered with; nothing of this package was kept",
+      details: error.details,
+      cause: error,
+    },
+  );
 }
 
 function unreachable(entry: LockedPackage, cause: unknown): Failure {
-  return new Failure("upstream_unreachable", `Cannot fetch the package "${entry.name}" ${entry.version}: ${messageOf(cause)}`, {
-    hint: "What was fetched is kept; run the command again when the archive answers. If it no longer has this version, make a new lock with --update",
-    cause,
-  });
+  return new Failure(
+    "upstream_unreachable",
+    `Cannot fetch the package "${entry.name}" ${entry.version}: ${messageOf(cause)}`,
+    {
+      hint: "What was fetched is kept; run the command again when the archive answers. If it no longer has this version, make a new lock with --update",
+      cause,
+    },
+  );
 }

@@ -27,7 +27,14 @@ interface ConfiguredLayerInput {
  * build to build is dropped or made equal. Python's bytecode, by far the larger part, gets a layer of its own:
  * it changes only with a Python package.
  */
-export async function configuredLayers({ trees, deviations, upperTar, epochSeconds, compression, blobs }: ConfiguredLayerInput): Promise<Layer[]> {
+export async function configuredLayers({
+  trees,
+  deviations,
+  upperTar,
+  epochSeconds,
+  compression,
+  blobs,
+}: ConfiguredLayerInput): Promise<Layer[]> {
   const stacked = stackedTrees(trees);
   const entries = new Map<string, LayerEntry>();
   for (const deviation of deviations) addDeviation(entries, deviation, { trees, stacked });
@@ -37,13 +44,22 @@ export async function configuredLayers({ trees, deviations, upperTar, epochSecon
     for await (const chunk of body()) chunks.push(Buffer.from(chunk));
     const content = normaliseContent(header.path, Buffer.concat(chunks), epochSeconds);
     entries.delete(header.path);
-    for (const entry of upperEntries(header, content, epochSeconds)) if (!isUnchanged(entry, content, stacked)) entries.set(entry.header.path, entry);
+    for (const entry of upperEntries(header, content, epochSeconds))
+      if (!isUnchanged(entry, content, stacked)) entries.set(entry.header.path, entry);
   }
   const isBytecode = ({ header }: LayerEntry): boolean => header.path.endsWith(".pyc");
   const bytecode = [...entries.values()].filter(isBytecode);
   const others = [...entries.values()].filter((entry) => !isBytecode(entry));
   const layers: Layer[] = [];
-  if (bytecode.length > 0) layers.push(await putLayer({ entries: bytecode.map(timeless), compression, createdBy: "mintmark configure: Python bytecode", blobs }));
+  if (bytecode.length > 0)
+    layers.push(
+      await putLayer({
+        entries: bytecode.map(timeless),
+        compression,
+        createdBy: "mintmark configure: Python bytecode",
+        blobs,
+      }),
+    );
   layers.push(await putLayer({ entries: others, compression, createdBy: "mintmark configure", blobs }));
   return layers;
 }
@@ -63,7 +79,9 @@ function stackedTrees(trees: readonly PackageTree[]): Map<string, StackedEntry> 
   const stacked = new Map<string, StackedEntry>();
   for (const group of layerGroups(trees).values()) {
     const layer = new Map<string, StackedEntry>();
-    for (const { locked, index } of group) for (const entry of index.entries) if (!layer.has(entry.path)) layer.set(entry.path, { entry, package: locked.name });
+    for (const { locked, index } of group)
+      for (const entry of index.entries)
+        if (!layer.has(entry.path)) layer.set(entry.path, { entry, package: locked.name });
     for (const [path, entry] of layer) stacked.set(path, entry);
   }
   return stacked;
@@ -96,16 +114,44 @@ function whiteout(path: string): LayerEntry {
 }
 
 function plainHeader(path: string, kind: TarHeader["kind"], mode: number): TarHeader {
-  return { path, kind, mode, uid: 0, gid: 0, mtimeSeconds: 0, sizeBytes: 0, link: "", deviceMajor: 0, deviceMinor: 0, xattrs: {} };
+  return {
+    path,
+    kind,
+    mode,
+    uid: 0,
+    gid: 0,
+    mtimeSeconds: 0,
+    sizeBytes: 0,
+    link: "",
+    deviceMajor: 0,
+    deviceMinor: 0,
+    xattrs: {},
+  };
 }
 
 /** An overlay marks what is gone by a 0:0 device and by an attribute; OCI by names. Source: OCI image spec, layer.md "Whiteouts". */
 function upperEntries(header: TarHeader, content: Buffer, epochSeconds: number): LayerEntry[] {
-  if (header.kind === "character" && header.deviceMajor === 0 && header.deviceMinor === 0) return [whiteout(header.path)];
-  const isOpaque = Object.entries(header.xattrs).some(([name, value]) => name.endsWith("overlay.opaque") && value.startsWith("y"));
-  const xattrs = Object.fromEntries(Object.entries(header.xattrs).filter(([name]) => !name.includes("overlay.") && name !== "security.selinux"));
-  const clean: TarHeader = { ...header, xattrs, sizeBytes: content.length, mtimeSeconds: clampedTime(header, epochSeconds) };
-  const entry: LayerEntry = { header: clean, content: () => (async function* () { yield content; })() };
+  if (header.kind === "character" && header.deviceMajor === 0 && header.deviceMinor === 0)
+    return [whiteout(header.path)];
+  const isOpaque = Object.entries(header.xattrs).some(
+    ([name, value]) => name.endsWith("overlay.opaque") && value.startsWith("y"),
+  );
+  const xattrs = Object.fromEntries(
+    Object.entries(header.xattrs).filter(([name]) => !name.includes("overlay.") && name !== "security.selinux"),
+  );
+  const clean: TarHeader = {
+    ...header,
+    xattrs,
+    sizeBytes: content.length,
+    mtimeSeconds: clampedTime(header, epochSeconds),
+  };
+  const entry: LayerEntry = {
+    header: clean,
+    content: () =>
+      (async function* () {
+        yield content;
+      })(),
+  };
   return isOpaque ? [entry, { header: plainHeader(`${header.path}/.wh..wh..opq`, "file", 0) }] : [entry];
 }
 
@@ -116,9 +162,20 @@ function clampedTime({ kind, mtimeSeconds }: TarHeader, epochSeconds: number): n
 
 function isUnchanged({ header }: LayerEntry, content: Buffer, stacked: ReadonlyMap<string, StackedEntry>): boolean {
   const present = stacked.get(header.path)?.entry;
-  if (present === undefined || present.uid !== header.uid || present.gid !== header.gid || Object.keys(header.xattrs).length > 0) return false;
+  if (
+    present === undefined ||
+    present.uid !== header.uid ||
+    present.gid !== header.gid ||
+    Object.keys(header.xattrs).length > 0
+  )
+    return false;
   if (header.kind === "symlink") return present.kind === "symlink" && present.link === header.link;
   if (present.mode !== header.mode) return false;
   if (header.kind === "folder") return present.kind === "folder";
-  return header.kind === "file" && present.kind === "file" && present.sizeBytes === content.length && present.sha256 === sha256Hex(content);
+  return (
+    header.kind === "file" &&
+    present.kind === "file" &&
+    present.sizeBytes === content.length &&
+    present.sha256 === sha256Hex(content)
+  );
 }

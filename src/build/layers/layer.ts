@@ -37,7 +37,9 @@ export interface Compression {
 
 /** The compression of that name as this program does it. */
 export function compressionOf(name: "zstd" | "gzip"): Compression {
-  return name === "zstd" ? { name, level: 3, library: `zstd ${process.versions["zstd"]}` } : { name, level: 6, library: `zlib ${process.versions.zlib}` };
+  return name === "zstd"
+    ? { name, level: 3, library: `zstd ${process.versions["zstd"]}` }
+    : { name, level: 6, library: `zlib ${process.versions.zlib}` };
 }
 
 interface LayerInput {
@@ -64,14 +66,24 @@ export async function putLayer({ entries, compression, createdBy, blobs }: Layer
   }
   const { digest, sizeBytes } = await blobs.put(compress(Readable.from(tar()), compression));
   const diffId = sha256Digest(hash.digest("hex"));
-  return { mediaType: compression.name === "zstd" ? mediaTypes.layerZstd : mediaTypes.layerGzip, digest, sizeBytes, diffId, unpackedBytes, createdBy };
+  return {
+    mediaType: compression.name === "zstd" ? mediaTypes.layerZstd : mediaTypes.layerGzip,
+    digest,
+    sizeBytes,
+    diffId,
+    unpackedBytes,
+    createdBy,
+  };
 }
 
 function compress(source: Readable, { name, level }: Compression): Readable {
   const chunkSize = limits.chunkBytes;
   const stream =
     name === "zstd"
-      ? createZstdCompress({ chunkSize, params: { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 1 } })
+      ? createZstdCompress({
+          chunkSize,
+          params: { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 1 },
+        })
       : createGzip({ chunkSize, level });
   source.on("error", (error) => stream.destroy(error));
   return source.pipe(stream);
@@ -87,7 +99,8 @@ async function* tarOf(entries: readonly LayerEntry[]): AsyncGenerator<Uint8Array
       written += chunk.length;
       yield chunk;
     }
-    if (written !== header.sizeBytes) throw new Error(`"${header.path}" has ${written} bytes in place of ${header.sizeBytes}`);
+    if (written !== header.sizeBytes)
+      throw new Error(`"${header.path}" has ${written} bytes in place of ${header.sizeBytes}`);
     yield Buffer.alloc(padding(written));
   }
   yield tarEnd;

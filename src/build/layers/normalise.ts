@@ -1,11 +1,25 @@
 /** Paths that differ from build to build or must never be in an image; each with the reason. */
 const dropped: readonly { readonly paths: RegExp; readonly why: string }[] = [
   { paths: /^etc\/ssh\/ssh_host_.*$/, why: "host keys are secrets of one host: they are made when it first starts" },
-  { paths: /^var\/cache\/apt\/(?:pkgcache|srcpkgcache)\.bin$|^var\/cache\/apt\/archives\/.+\.deb$|^var\/lib\/apt\/lists\/.+$/, why: "caches of apt" },
+  {
+    paths:
+      /^var\/cache\/apt\/(?:pkgcache|srcpkgcache)\.bin$|^var\/cache\/apt\/archives\/.+\.deb$|^var\/lib\/apt\/lists\/.+$/,
+    why: "caches of apt",
+  },
   { paths: /^var\/cache\/ldconfig\/aux-cache$/, why: "cache of ldconfig that holds inode numbers and times" },
-  { paths: /^var\/cache\/debconf\/.*-old$|^var\/lib\/dpkg\/.*-old$|^var\/lib\/apt\/.*\.save$/, why: "the state before the last step" },
-  { paths: /^etc\/(?:passwd|group|shadow|gshadow|subuid|subgid)-$|^etc\/\.pwd\.lock$/, why: "the state before the last account" },
-  { paths: /^var\/lib\/dpkg\/(?:lock|lock-frontend|triggers\/Lock|available|cmethopt)$|^var\/lib\/dpkg\/(?:updates|tmp\.ci|parts)\/.+$/, why: "locks and passing state of dpkg" },
+  {
+    paths: /^var\/cache\/debconf\/.*-old$|^var\/lib\/dpkg\/.*-old$|^var\/lib\/apt\/.*\.save$/,
+    why: "the state before the last step",
+  },
+  {
+    paths: /^etc\/(?:passwd|group|shadow|gshadow|subuid|subgid)-$|^etc\/\.pwd\.lock$/,
+    why: "the state before the last account",
+  },
+  {
+    paths:
+      /^var\/lib\/dpkg\/(?:lock|lock-frontend|triggers\/Lock|available|cmethopt)$|^var\/lib\/dpkg\/(?:updates|tmp\.ci|parts)\/.+$/,
+    why: "locks and passing state of dpkg",
+  },
   { paths: /^var\/lib\/dpkg\/triggers\/Unincorp$/, why: "empty once all triggers ran" },
   { paths: /^var\/log\/(?:.*\.log|apt\/.+|bootstrap\.log)$/, why: "logs of the build tell times" },
   { paths: /^var\/lib\/dbus\/machine-id$/, why: "the identity of one machine" },
@@ -32,24 +46,36 @@ export function normaliseContent(path: string, content: Buffer, epochSeconds: nu
   if (path === "etc/shadow") return shadowDays(content, Math.floor(epochSeconds / secondsPerDay));
   if (path === "etc/machine-id") return Buffer.alloc(0);
   if (path === "var/lib/dpkg/status") return sortedParagraphs(content);
-  if (path === "var/lib/dpkg/triggers/File" || (path.startsWith("var/lib/dpkg/triggers/") && content.length > 0)) return sortedLines(content);
+  if (path === "var/lib/dpkg/triggers/File" || (path.startsWith("var/lib/dpkg/triggers/") && content.length > 0))
+    return sortedLines(content);
   return content;
 }
 
 /** The day of the last password change is the lock's day for all: no account has a password. Source: shadow(5). */
 function shadowDays(content: Buffer, day: number): Buffer {
-  const lines = content.toString("utf8").split("\n").map((line) => {
-    const fields = line.split(":");
-    if (fields.length < 3) return line;
-    fields[2] = String(day);
-    return fields.join(":");
-  });
+  const lines = content
+    .toString("utf8")
+    .split("\n")
+    .map((line) => {
+      const fields = line.split(":");
+      if (fields.length < 3) return line;
+      fields[2] = String(day);
+      return fields.join(":");
+    });
   return Buffer.from(lines.join("\n"));
 }
 
 function sortedParagraphs(content: Buffer): Buffer {
-  const paragraphs = content.toString("utf8").split(/\n\n+/).filter((text) => text.trim() !== "");
-  return Buffer.from(paragraphs.sort((a, b) => (key(a) < key(b) ? -1 : 1)).map((text) => `${text.trimEnd()}\n\n`).join(""));
+  const paragraphs = content
+    .toString("utf8")
+    .split(/\n\n+/)
+    .filter((text) => text.trim() !== "");
+  return Buffer.from(
+    paragraphs
+      .sort((a, b) => (key(a) < key(b) ? -1 : 1))
+      .map((text) => `${text.trimEnd()}\n\n`)
+      .join(""),
+  );
 }
 
 function key(paragraph: string): string {
@@ -58,6 +84,14 @@ function key(paragraph: string): string {
 }
 
 function sortedLines(content: Buffer): Buffer {
-  const lines = content.toString("utf8").split("\n").filter((line) => line !== "");
-  return Buffer.from([...new Set(lines)].sort().map((line) => `${line}\n`).join(""));
+  const lines = content
+    .toString("utf8")
+    .split("\n")
+    .filter((line) => line !== "");
+  return Buffer.from(
+    [...new Set(lines)]
+      .sort()
+      .map((line) => `${line}\n`)
+      .join(""),
+  );
 }

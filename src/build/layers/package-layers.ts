@@ -30,14 +30,21 @@ const layerVersion = 1;
  * A layer depends on its packages' archives alone: not on the recipe, the other packages, or the day. What any
  * build made before is taken from the store.
  */
-export async function packageLayers({ trees, compression, blobs, cacheFolder, onProgress }: PackageLayersInput): Promise<{ readonly layers: Layer[]; readonly reused: number }> {
+export async function packageLayers({
+  trees,
+  compression,
+  blobs,
+  cacheFolder,
+  onProgress,
+}: PackageLayersInput): Promise<{ readonly layers: Layer[]; readonly reused: number }> {
   const groups = [...layerGroups(trees).values()];
   let done = 0;
   let reused = 0;
   const layers = await mapParallel(groups, 2, async (group) => {
     const record = join(cacheFolder, `${layerKey(group, compression)}.json`);
     const known = await readRecord(record, blobs);
-    const layer = known ?? (await putLayer({ entries: layerEntries(group), compression, createdBy: createdBy(group), blobs }));
+    const layer =
+      known ?? (await putLayer({ entries: layerEntries(group), compression, createdBy: createdBy(group), blobs }));
     if (known === undefined) await writeFileAtomic(record, JSON.stringify(layer));
     else reused++;
     onProgress(++done, groups.length);
@@ -47,7 +54,9 @@ export async function packageLayers({ trees, compression, blobs, cacheFolder, on
 }
 
 /** The packages of each layer, by the layer's position and then by name. */
-export function layerGroups<Item extends { readonly locked: { readonly layer: number; readonly name: string } }>(trees: readonly Item[]): Map<number, Item[]> {
+export function layerGroups<Item extends { readonly locked: { readonly layer: number; readonly name: string } }>(
+  trees: readonly Item[],
+): Map<number, Item[]> {
   const groups = new Map<number, Item[]>();
   const sorted = trees.toSorted((a, b) => a.locked.layer - b.locked.layer || (a.locked.name < b.locked.name ? -1 : 1));
   for (const tree of sorted) groups.set(tree.locked.layer, [...(groups.get(tree.locked.layer) ?? []), tree]);
@@ -73,7 +82,9 @@ function createdBy(group: readonly PackageTree[]): string {
 /** The first package to name a path in a layer holds it; the last layer corrects what dpkg would do otherwise. */
 function layerEntries(group: readonly PackageTree[]): LayerEntry[] {
   const entries = new Map<string, LayerEntry>();
-  for (const tree of group) for (const entry of tree.index.entries) if (!entries.has(entry.path)) entries.set(entry.path, layerEntry(tree.tree, entry));
+  for (const tree of group)
+    for (const entry of tree.index.entries)
+      if (!entries.has(entry.path)) entries.set(entry.path, layerEntry(tree.tree, entry));
   return [...entries.values()];
 }
 
@@ -83,12 +94,33 @@ export function layerEntry(treeFolder: string, entry: TreeEntry): LayerEntry {
   if (entry.kind !== "file") return { header };
   if (entry.inline !== undefined) {
     const bytes = Buffer.from(entry.inline, "base64");
-    return { header, content: () => (async function* () { yield bytes; })() };
+    return {
+      header,
+      content: () =>
+        (async function* () {
+          yield bytes;
+        })(),
+    };
   }
-  return { header, content: () => createReadStream(join(treeFolder, "root", entry.path), { highWaterMark: limits.chunkBytes }) };
+  return {
+    header,
+    content: () => createReadStream(join(treeFolder, "root", entry.path), { highWaterMark: limits.chunkBytes }),
+  };
 }
 
 /** The tar header of a tree's entry. */
 export function treeHeader({ path, kind, mode, uid, gid, mtimeSeconds, sizeBytes, link }: TreeEntry): TarHeader {
-  return { path, kind, mode, uid, gid, mtimeSeconds, sizeBytes, link: link ?? "", deviceMajor: 0, deviceMinor: 0, xattrs: {} };
+  return {
+    path,
+    kind,
+    mode,
+    uid,
+    gid,
+    mtimeSeconds,
+    sizeBytes,
+    link: link ?? "",
+    deviceMajor: 0,
+    deviceMinor: 0,
+    xattrs: {},
+  };
 }

@@ -13,6 +13,11 @@ test("mergedPath moves what lies in the old top folders under usr", () => {
 });
 
 test("checkPath refuses a path that leads elsewhere or that dpkg's lists cannot hold", () => {
-  for (const path of ["../etc/passwd", "a/../../b", "a//b", "a/./b", "a\nb", "a\0b"]) assert.throws(() => checkPath(path), (error) => error instanceof Failure && error.code === "archive_hostile", path);
+  for (const path of ["../etc/passwd", "a/../../b", "a//b", "a/./b", "a\nb", "a\0b"])
+    assert.throws(
+      () => checkPath(path),
+      (error) => error instanceof Failure && error.code === "archive_hostile",
+      path,
+    );
   for (const path of ["", "a", "usr/bin/..x", "usr/share/a b"]) checkPath(path);
 });

@@ -74,7 +74,10 @@ const nameBytesMax = 255;
  */
 export function checkPath(path: string): void {
   const parts = path === "" ? [] : path.split("/");
-  if (parts.some((part) => part === ".." || part === "." || part === "")) throw new Failure("archive_hostile", `Cannot unpack the package: the path "${path}" leads elsewhere`);
-  if (parts.some((part) => Buffer.byteLength(part) > nameBytesMax)) throw new Failure("archive_hostile", `Cannot unpack the package: a name is longer than ${nameBytesMax} bytes`);
-  if (/[\0\n]/.test(path)) throw new Failure("archive_hostile", "Cannot unpack the package: a path holds a line break or a zero byte");
+  if (parts.some((part) => part === ".." || part === "." || part === ""))
+    throw new Failure("archive_hostile", `Cannot unpack the package: the path "${path}" leads elsewhere`);
+  if (parts.some((part) => Buffer.byteLength(part) > nameBytesMax))
+    throw new Failure("archive_hostile", `Cannot unpack the package: a name is longer than ${nameBytesMax} bytes`);
+  if (/[\0\n]/.test(path))
+    throw new Failure("archive_hostile", "Cannot unpack the package: a path holds a line break or a zero byte");
 }

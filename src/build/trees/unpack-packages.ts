@@ -25,23 +25,42 @@ interface UnpackInput {
 const lanes = 2;
 
 /** Unpacks every locked archive that was not unpacked before; nothing is decompressed twice. */
-export async function unpackPackages({ lock, blobs, treesFolder, signal, onProgress }: UnpackInput): Promise<PackageTree[]> {
+export async function unpackPackages({
+  lock,
+  blobs,
+  treesFolder,
+  signal,
+  onProgress,
+}: UnpackInput): Promise<PackageTree[]> {
   const folders = lock.packages.map(({ sha256 }) => treeFolder(treesFolder, sha256));
   const present = await Promise.all(folders.map((folder) => readTreeIndex(folder)));
-  const missing = lock.packages.map((locked, at) => ({ locked, folder: folders[at]! })).filter((_, at) => present[at] === undefined);
+  const missing = lock.packages
+    .map((locked, at) => ({ locked, folder: folders[at]! }))
+    .filter((_, at) => present[at] === undefined);
   const archives = await Promise.all(
     missing.map(async ({ locked, folder }) => {
       await Promise.all([folder, `${folder}.new`].map((path) => removeFolder(path)));
       await mkdir(dirname(folder), { recursive: true });
       await mkdir(`${folder}.new`);
-      return { name: locked.name, sizeBytes: locked.sizeBytes, debPath: await blobs.localPath(sha256Digest(locked.sha256)), folder };
+      return {
+        name: locked.name,
+        sizeBytes: locked.sizeBytes,
+        debPath: await blobs.localPath(sha256Digest(locked.sha256)),
+        folder,
+      };
     }),
   );
   const batches = balance(archives);
   let done = 0;
   await Promise.all(
     batches.map((batch) =>
-      runChamber({ kind: "unpack", archives: batch }, { signal, onMessage: (message) => message.kind === "progress" && onProgress(++done, archives.length, message.note) }),
+      runChamber(
+        { kind: "unpack", archives: batch },
+        {
+          signal,
+          onMessage: (message) => message.kind === "progress" && onProgress(++done, archives.length, message.note),
+        },
+      ),
     ),
   );
   return Promise.all(

@@ -1,5 +1,15 @@
 import { createHash, type Hash } from "node:crypto";
-import { chmodSync, chownSync, linkSync, lstatSync, mkdirSync, symlinkSync, utimesSync, lutimesSync, lchownSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  symlinkSync,
+  utimesSync,
+  lutimesSync,
+  lchownSync,
+} from "node:fs";
 import { mkdir, open, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Failure } from "../../base/errors.ts";
@@ -27,7 +37,9 @@ export async function unpack(debPath: string, folder: string): Promise<void> {
   const index: TreeIndex = {
     treeVersion,
     control: control.text,
-    conffiles: control.conffiles.map((path) => ({ path, md5: unpacked.md5.get(path) ?? "" })).filter(({ md5 }) => md5 !== ""),
+    conffiles: control.conffiles
+      .map((path) => ({ path, md5: unpacked.md5.get(path) ?? "" }))
+      .filter(({ md5 }) => md5 !== ""),
     scripts: [...control.files.keys()],
     entries: [...unpacked.entries.values(), ...records],
   };
@@ -49,7 +61,8 @@ async function unpackControl(deb: DebStreams, folder: string): Promise<Control> 
   let mtimeSeconds = 0;
   for await (const { header, body } of readTar(deb.control())) {
     if (header.kind === "folder") continue;
-    if (header.kind !== "file" || !/^[a-z0-9.+-]+$/.test(header.path)) throw new Failure("archive_hostile", `Cannot unpack the package: its control archive holds "${header.path}"`);
+    if (header.kind !== "file" || !/^[a-z0-9.+-]+$/.test(header.path))
+      throw new Failure("archive_hostile", `Cannot unpack the package: its control archive holds "${header.path}"`);
     const chunks: Buffer[] = [];
     for await (const chunk of body()) chunks.push(chunk);
     if (header.path === "control") mtimeSeconds = header.mtimeSeconds;
@@ -57,11 +70,20 @@ async function unpackControl(deb: DebStreams, folder: string): Promise<Control> 
   }
   const text = files.get("control")?.bytes.toString("utf8") ?? "";
   const fields = parseParagraph(text);
-  if (!/^[a-z0-9][a-z0-9.+-]*$/.test(fields.get("Package") ?? "") || !fields.has("Version") || !fields.has("Architecture"))
-    throw new Failure("archive_hostile", "Cannot unpack the package: its control file names no package, version or architecture");
+  if (
+    !/^[a-z0-9][a-z0-9.+-]*$/.test(fields.get("Package") ?? "") ||
+    !fields.has("Version") ||
+    !fields.has("Architecture")
+  )
+    throw new Failure(
+      "archive_hostile",
+      "Cannot unpack the package: its control file names no package, version or architecture",
+    );
   files.delete("control");
   for (const [name, { bytes, mode }] of files) await writeFile(join(folder, name), bytes, { mode });
-  const conffiles = (files.get("conffiles")?.bytes.toString("utf8") ?? "").split("\n").filter((line) => line.startsWith("/"));
+  const conffiles = (files.get("conffiles")?.bytes.toString("utf8") ?? "")
+    .split("\n")
+    .filter((line) => line.startsWith("/"));
   return { text, fields, mtimeSeconds, files, conffiles };
 }
 
@@ -81,8 +103,15 @@ async function unpackFiles(deb: DebStreams, root: string, conffiles: readonly st
     unpacked.listed.push(header.path === "" ? "/." : `/${header.path}`);
     const path = mergedPath(header.path, header.kind === "symlink");
     if (path === "") continue;
-    ensureParents(root, path, unpacked.entries, header);
-    const entry = await writeEntry({ root, path, header, body, unpacked, isConffile: conffiles.includes(`/${header.path}`) });
+    ensureParents({ root, entries: unpacked.entries, mtimeSeconds: header.mtimeSeconds }, path);
+    const entry = await writeEntry({
+      root,
+      path,
+      header,
+      body,
+      unpacked,
+      isConffile: conffiles.includes(`/${header.path}`),
+    });
     if (entry.kind === "folder") folders.push(entry);
     unpacked.entries.set(path, entry);
   }
@@ -91,16 +120,36 @@ async function unpackFiles(deb: DebStreams, root: string, conffiles: readonly st
   return unpacked;
 }
 
+interface Site {
+  readonly root: string;
+  readonly entries: Map<string, TreeEntry>;
+  /** Time of a folder that the archive does not name. */
+  readonly mtimeSeconds: number;
+}
+
 /** A parent must be a folder of this very tree: following a link would lead out of it. */
-function ensureParents(root: string, path: string, entries: Map<string, TreeEntry>, header: TarHeader): void {
+function ensureParents(site: Site, path: string): void {
+  const { root, entries, mtimeSeconds } = site;
   const parent = dirname(path);
   if (parent === ".") return;
   const known = entries.get(parent);
   if (known?.kind === "folder") return;
-  if (known !== undefined) throw new Failure("archive_hostile", `Cannot unpack the package: "${path}" lies under "${parent}", which is no folder`);
-  ensureParents(root, parent, entries, header);
+  if (known !== undefined)
+    throw new Failure(
+      "archive_hostile",
+      `Cannot unpack the package: "${path}" lies under "${parent}", which is no folder`,
+    );
+  ensureParents(site, parent);
   mkdirSync(join(root, parent), 0o755);
-  entries.set(parent, { path: parent, kind: "folder", mode: 0o755, uid: 0, gid: 0, mtimeSeconds: header.mtimeSeconds, sizeBytes: 0 });
+  entries.set(parent, {
+    path: parent,
+    kind: "folder",
+    mode: 0o755,
+    uid: 0,
+    gid: 0,
+    mtimeSeconds,
+    sizeBytes: 0,
+  });
 }
 
 interface EntryInput {
@@ -135,11 +184,16 @@ async function writeEntry({ root, path, header, body, unpacked, isConffile }: En
     const link = header.link.replace(/^(?:\.?\/+)+/, "");
     checkPath(link);
     const shared = mergedPath(link, false);
-    if (unpacked.entries.get(shared)?.kind !== "file") throw new Failure("archive_hostile", `Cannot unpack the package: "${path}" links to "${shared}", which it does not hold`);
+    if (unpacked.entries.get(shared)?.kind !== "file")
+      throw new Failure(
+        "archive_hostile",
+        `Cannot unpack the package: "${path}" links to "${shared}", which it does not hold`,
+      );
     linkSync(join(root, shared), target);
     return { ...plain, kind: "hardlink", link: shared };
   }
-  if (header.kind !== "file") throw new Failure("archive_hostile", `Cannot unpack the package: "${path}" is a ${header.kind} device`);
+  if (header.kind !== "file")
+    throw new Failure("archive_hostile", `Cannot unpack the package: "${path}" is a ${header.kind} device`);
   const { sha256, md5, inline } = await writeBody(target, header, body);
   if (isConffile || !unpacked.md5.has(`/${header.path}`)) unpacked.md5.set(`/${header.path}`, md5);
   return { ...plain, kind: "file", sizeBytes: header.sizeBytes, sha256, ...(inline === undefined ? {} : { inline }) };
@@ -160,14 +214,18 @@ async function writeBody(target: string, header: TarHeader, body: () => AsyncGen
   const hashes: Hash[] = [createHash("sha256"), createHash("md5")];
   // Only what another user could not read is kept inline; such files are small by nature.
   const isPrivate = (mode & 0o400) === 0 || (uid !== 0 && (mode & 0o004) === 0);
-  if (isPrivate && header.sizeBytes > limits.chunkBytes) throw new Failure("archive_hostile", "Cannot unpack the package: a file that nobody else may read is larger than 1 MiB");
+  if (isPrivate && header.sizeBytes > limits.chunkBytes)
+    throw new Failure(
+      "archive_hostile",
+      "Cannot unpack the package: a file that nobody else may read is larger than 1 MiB",
+    );
   const kept: Buffer[] = [];
   const file = await open(target, "wx", 0o600);
   try {
     for await (const chunk of body()) {
       for (const hash of hashes) hash.update(chunk);
       if (isPrivate) kept.push(Buffer.from(chunk));
-      for (let at = 0; at < chunk.length; ) at += (await file.write(chunk, at)).bytesWritten;
+      for (let at = 0; at < chunk.length;) at += (await file.write(chunk, at)).bytesWritten;
     }
     await file.chown(uid, gid);
     await file.chmod(mode);
@@ -194,7 +252,9 @@ async function writeRecords({ root, control, unpacked }: RecordInput): Promise<T
   const files = new Map(control.files);
   files.set("list", { bytes: Buffer.from(`${listed.join("\n")}\n`), mode: 0o644 });
   if (!files.has("md5sums")) {
-    const sums = [...unpacked.md5].filter(([path]) => !control.conffiles.includes(path)).map(([path, md5]) => `${md5}  ${path.slice(1)}\n`);
+    const sums = [...unpacked.md5]
+      .filter(([path]) => !control.conffiles.includes(path))
+      .map(([path, md5]) => `${md5}  ${path.slice(1)}\n`);
     files.set("md5sums", { bytes: Buffer.from(sums.join("")), mode: 0o644 });
   }
   await rm(join(root, folder), { recursive: true, force: true });
@@ -206,7 +266,16 @@ async function writeRecords({ root, control, unpacked }: RecordInput): Promise<T
     chmodSync(join(root, path), mode);
     utimesSync(join(root, path), control.mtimeSeconds, control.mtimeSeconds);
     const sha256 = createHash("sha256").update(bytes).digest("hex");
-    entries.push({ path, kind: "file", mode, uid: 0, gid: 0, mtimeSeconds: control.mtimeSeconds, sizeBytes: bytes.length, sha256 });
+    entries.push({
+      path,
+      kind: "file",
+      mode,
+      uid: 0,
+      gid: 0,
+      mtimeSeconds: control.mtimeSeconds,
+      sizeBytes: bytes.length,
+      sha256,
+    });
   }
   return [...recordFolders(unpacked.entries, control.mtimeSeconds), ...entries];
 }

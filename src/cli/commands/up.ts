@@ -4,6 +4,7 @@ import { connectToOwner } from "../../client/client.ts";
 import type { Config } from "../../config/config.ts";
 import type { Image } from "../../client/api-types.ts";
 import { Failure } from "../../base/errors.ts";
+import { buildRequest } from "../build-flags.ts";
 import { examples, type CommandContext, type Define } from "../command.ts";
 import { printFailure } from "../output/failure-lines.ts";
 import { printImage, runBuild } from "../run-build.ts";
@@ -69,7 +70,7 @@ async function mintAndStay(context: CommandContext, site: Site, options: Options
 async function starterImage(context: CommandContext, client: Client, recipe: string): Promise<Image> {
   const { images } = await client.images();
   const known = images.find((image) => image.recipe === recipe && image.tags.length > 0);
-  return known ?? (await runBuild(context, client, { recipe, mode: "auto" }));
+  return known ?? (await runBuild(context, client, buildRequest(recipe, {}, "auto")));
 }
 
 async function besideOwner(
