@@ -74,6 +74,8 @@ export const emptyLastWords: ReadonlySet<string> = new Set(["data", "info", "pro
 export const properNames: ReadonlySet<string> = new Set([
   // A scan without advisories says "no data", which is never "clean".
   "noData",
+  // The word of docker's token protocol for who a token is meant for.
+  "tokenService",
 ]);
 
 /** The longest file, in lines; pure tables (no function in them) and tests may have more. */

@@ -20,11 +20,10 @@ import { isUsable, openSignIn, readBasic } from "./sign-in.ts";
 import { readScopes, readToken, signToken, type TokenClaims } from "./token.ts";
 import { openTokenKey } from "./token-key.ts";
 
-export { anonymous, type Action, type Identity, type Permission } from "./identity.ts";
-export { type NewRobot, type Robot } from "./robots.ts";
+export { anonymous, type Identity } from "./identity.ts";
 
 /** A bearer token and how long it lasts. */
-export interface IssuedToken {
+interface IssuedToken {
   readonly token: string;
   readonly expiresInSeconds: number;
   /** ISO 8601. */

@@ -85,7 +85,7 @@ export interface Target {
 }
 
 /** The answer of the resolver. */
-export interface Resolution {
+interface Resolution {
   readonly lock: Lock;
   readonly unchanged: boolean;
 }

@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { z } from "zod";
 import { Failure, messageOf, systemCodeOf } from "../base/errors.ts";
 import { writeFileAtomic } from "../base/files.ts";
-import { sha256Hex } from "../base/hash.ts";
 import { lockSchema, type Lock, type LockedPackage } from "../model/lock.ts";
 import type { Distribution } from "../model/package.ts";
 import type { VerifiedIndex } from "./apt/index-chain.ts";
@@ -79,11 +78,6 @@ export function formatLock(lock: Lock): string {
   const lines = (items: readonly unknown[]): string => items.map((item) => `    ${JSON.stringify(item)}`).join(",\n");
   const body = JSON.stringify(head, undefined, 2).slice(0, -2);
   return `${body},\n  "indexes": [\n${lines(indexes)}\n  ],\n  "packages": [\n${lines(packages)}\n  ]\n}\n`;
-}
-
-/** SHA-256 in hex of the lock as text. */
-export function lockSha256(lock: Lock): string {
-  return sha256Hex(formatLock(lock));
 }
 
 /** Writes a lock so that no reader sees half of it. */

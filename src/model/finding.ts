@@ -2,6 +2,7 @@ import type { Package } from "./package.ts";
 
 /** Severities from worst to least; `unknown` is not harmless. */
 export const severities = ["critical", "high", "medium", "low", "negligible", "unknown"] as const;
+/** How bad a vulnerability is. */
 export type Severity = (typeof severities)[number];
 
 /** The match of one advisory to one package of one image. */

@@ -51,6 +51,9 @@ export const lockSchema = z.strictObject({
   packages: z.array(lockedPackage).min(1),
 });
 
+/** A lock as it is read. */
 export type Lock = z.infer<typeof lockSchema>;
+/** One package of a lock. */
 export type LockedPackage = z.infer<typeof lockedPackage>;
+/** One signed index of a lock. */
 export type LockedIndex = z.infer<typeof lockedIndex>;

@@ -21,7 +21,8 @@ export const emptyDescriptor: Descriptor = {
   size: 2,
 };
 
-export interface Platform {
+/** What an image runs on. Source: OCI image spec, image-index.md. */
+interface Platform {
   readonly os: string;
   readonly architecture: string;
   readonly variant?: string;

@@ -13,6 +13,7 @@ export const stepNames = [
   "attest",
   "verify",
 ] as const;
+/** One step of a build. */
 export type StepName = (typeof stepNames)[number];
 
 /** One thing that happened in a build, as it is stored, streamed and printed. */

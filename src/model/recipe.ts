@@ -9,11 +9,11 @@ const accountName = z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/);
 const packageName = z.string().regex(/^[a-z0-9][a-z0-9.+-]+$/, "must be a Debian package name");
 
 /** `debian:12`, `ubuntu:24.04` … */
-export const distributionForm = /^(debian|ubuntu):([a-z0-9.]+)$/;
+const distributionForm = /^(debian|ubuntu):([a-z0-9.]+)$/;
 const distribution = z.string().regex(distributionForm, "must be such as debian:12 or ubuntu:24.04");
 
 /** Ready-made repairs that an image without configured packages needs. */
-export const fixups = ["passwd", "certificates", "ld-cache", "nsswitch", "os-release", "alternatives"] as const;
+const fixups = ["passwd", "certificates", "ld-cache", "nsswitch", "os-release", "alternatives"] as const;
 
 /** An `image.yaml`. */
 export const recipeSchema = z.strictObject({
@@ -79,4 +79,5 @@ export const recipeSchema = z.strictObject({
     .default({ budget: 40, compression: "zstd" }),
 });
 
+/** A recipe as it is read, with every default filled in. */
 export type Recipe = z.infer<typeof recipeSchema>;

@@ -2,7 +2,6 @@ import { Failure } from "../base/errors.ts";
 import type { Layer, LoadedRecipe, PackageTree, Target, Watch } from "../build/build.ts";
 import type { Digest } from "../model/digest.ts";
 import type { Lock } from "../model/lock.ts";
-import { mediaTypes } from "../model/oci.ts";
 import type { StepName } from "../model/progress.ts";
 import type { BuildContext } from "./build-context.ts";
 import { runStage } from "./stage.ts";
@@ -182,6 +181,3 @@ export function watch({ job }: BuildContext, step: StepName, unit: string): Watc
     onLine: (line) => job.emit({ kind: "log", step, line }),
   };
 }
-
-/** The media type under which a made image is stored. */
-export const imageMediaType: string = mediaTypes.manifest;

@@ -108,7 +108,12 @@ describe("blobs", () => {
     assert.equal(new Set(layers.map(({ digest }) => digest)).size, 1);
     const bytes = manifestText({ config: emptyDescriptor, layers: [layers[0]] });
     await site.blob("f", "{}");
-    const told = await site.ask({ method: "PUT", path: "/v2/f/manifests/x", body: bytes, headers: { "content-type": mediaTypes.manifest } });
+    const told = await site.ask({
+      method: "PUT",
+      path: "/v2/f/manifests/x",
+      body: bytes,
+      headers: { "content-type": mediaTypes.manifest },
+    });
     assert.equal(told.status, 201);
   });
 });

@@ -84,7 +84,10 @@ export async function openTestRegistry(options: { readonly bodyIdleMs?: number }
     assert.equal(told.status, 201);
     return { mediaType: mediaTypes.layerGzip, digest, size: Buffer.byteLength(bytes) };
   };
-  const image = async (repository: string, { tag, layer = "layer", ...more }: ImageOptions = {}): Promise<Descriptor> => {
+  const image = async (
+    repository: string,
+    { tag, layer = "layer", ...more }: ImageOptions = {},
+  ): Promise<Descriptor> => {
     await blob(repository, "{}");
     const bytes = manifestText({ layers: [await blob(repository, layer)], ...more });
     const descriptor = { mediaType: mediaTypes.manifest, digest: digestText(bytes), size: Buffer.byteLength(bytes) };

@@ -96,12 +96,10 @@ export function versionOrder(type: string): VersionOrder | undefined {
 }
 
 /** The formats that a report can be written in; `json` is the report itself, `cosign-vuln` a predicate to be signed. */
-export const reportFormats = ["table", "json", "sarif", "cosign-vuln"] as const;
+const reportFormats = ["table", "json", "sarif", "cosign-vuln"] as const;
 /** One of {@link reportFormats}. */
 export type ReportFormat = (typeof reportFormats)[number];
 
-/** The predicate type of the format `cosign-vuln`, as an in-toto statement names it. */
-export const vulnPredicateType = "https://cosign.sigstore.dev/attestation/vuln/v1";
 
 /** Writes a report in a format; equal input gives equal bytes. */
 export function writeReport(report: ScanReport, format: ReportFormat, image: ScannedImage): string {

@@ -6,7 +6,7 @@ export interface ImageTables {
 }
 
 /** What a stage gave for an input; never changed, so a stage run twice gives the same record. */
-export interface StageRecordTable {
+interface StageRecordTable {
   stage: string;
   /** SHA-256 in hex of the input and the stage's version. */
   input_sha256: string;
@@ -15,7 +15,7 @@ export interface StageRecordTable {
 }
 
 /** An image that was minted here. */
-export interface ImageTable {
+interface ImageTable {
   digest: string;
   repository: string;
   recipe: string;
@@ -26,7 +26,7 @@ export interface ImageTable {
 }
 
 /** The outcome of a clean rebuild from the same lock. */
-export interface ImageProofTable {
+interface ImageProofTable {
   digest: string;
   /** `pending`, `yes` or `no`. */
   result: string;

@@ -7,7 +7,7 @@ import type { PackageTree } from "../trees/unpack-packages.ts";
 import type { VerifiedIndex } from "./index-chain.ts";
 
 /** What a signed security suite offers for a locked package. */
-export interface SecurityOffer {
+interface SecurityOffer {
   readonly name: string;
   readonly architecture: string;
   readonly source: string;
@@ -79,7 +79,7 @@ function offer(record: Paragraph, index: number, locked: VerifiedIndex["locked"]
 }
 
 /** Where packages keep their changelog: Debian's own first, a native package's second. */
-export function changelogPaths(name: string): string[] {
+function changelogPaths(name: string): string[] {
   return [`usr/share/doc/${name}/changelog.Debian.gz`, `usr/share/doc/${name}/changelog.gz`];
 }
 

@@ -108,8 +108,7 @@ export function layerEntry(treeFolder: string, entry: TreeEntry): LayerEntry {
   };
 }
 
-/** The tar header of a tree's entry. */
-export function treeHeader({ path, kind, mode, uid, gid, mtimeSeconds, sizeBytes, link }: TreeEntry): TarHeader {
+function treeHeader({ path, kind, mode, uid, gid, mtimeSeconds, sizeBytes, link }: TreeEntry): TarHeader {
   return {
     path,
     kind,

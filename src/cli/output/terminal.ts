@@ -43,7 +43,8 @@ export function openTerminal({ stdout, stderr, environment, color, quiet }: Term
     out: (text) => void stdout.write(`${text}\n`),
     err: (text) => void stderr.write(text),
     isLive: stderr.isTTY === true && !isDumb && !quiet,
-    columns: stderr.columns ?? 80,
+    // A terminal that does not know its size says 0.
+    columns: stderr.columns || 80,
     paint: hasColor ? colours : plain,
   };
 }
