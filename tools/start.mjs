@@ -5,8 +5,8 @@
 //   node tools/start.mjs --test …    npm test     every check and test, or the test files that match a pattern
 //   node tools/start.mjs --check …   npm run check
 //   node tools/start.mjs --bench …   npm run bench
-import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { constants } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -31,7 +31,8 @@ try {
   const script = wish?.script ?? "src/cli/main.ts";
   if (!existsSync(join(root, script))) throw new SetupError(`there is no ${script} in this checkout`, []);
   const words = wish === undefined && first !== undefined ? [first, ...rest] : rest;
-  await handOver(script, words);
+  const isProgram = wish === undefined;
+  await handOver(isProgram ? bundled(script) : script, words);
 } catch (error) {
   if (!(error instanceof SetupError)) throw error;
   console.error(`[setup] cannot go on: ${error.message}`);
@@ -53,15 +54,32 @@ async function setUp(purposes) {
   });
 }
 
+/** The program as a bundle, made anew where the source is newer; the source itself where it cannot be made. */
+function bundled(script) {
+  const bundle = ".cache/bundle/cli.js";
+  if (isNewer(join(root, "src"), statSync(join(root, bundle), { throwIfNoEntry: false })?.mtimeMs ?? 0)) {
+    const { status } = spawnSync(pinnedNode(root), ["--disable-warning=ExperimentalWarning", join(root, "tools/bundle.ts")], { stdio: "inherit" });
+    if (status !== 0) {
+      say("cannot make the bundle; running from source");
+      return script;
+    }
+  }
+  return bundle;
+}
+
+function isNewer(folder, thanMs) {
+  return readdirSync(folder, { withFileTypes: true, recursive: true }).some((entry) => entry.isFile() && statSync(join(entry.parentPath ?? entry.path, entry.name)).mtimeMs > thanMs);
+}
+
 function say(line) {
   console.error(`[setup] ${line}`);
 }
 
 /** Runs a script on the pinned Node as if it were this process: same input and output, signals and exit code. */
 function handOver(script, words) {
-  const child = spawn(pinnedNode(root), ["--disable-warning=ExperimentalWarning", join(root, script), ...words], {
+  const child = spawn(pinnedNode(root), ["--max-semi-space-size=1", "--disable-warning=ExperimentalWarning", join(root, script), ...words], {
     // The command line works on the folder of the one who called it; the project's own scripts on the checkout.
-    cwd: script.startsWith("src/") ? process.cwd() : root,
+    cwd: script.startsWith("src/") || script.startsWith(".cache/") ? process.cwd() : root,
     stdio: "inherit",
     env: {
       ...process.env,

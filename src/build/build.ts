@@ -137,12 +137,13 @@ export async function openWorkshop({ dataDir, blobs, sources }: WorkshopOptions)
       fetchPackages({ lock, sources: from, blobs, signal, onProgress }),
     unpack: (lock, { signal, onProgress }) =>
       unpackPackages({ lock, blobs, treesFolder: folders.trees, signal, onProgress }),
-    layers: ({ recipe }, trees, { onProgress }) =>
+    layers: ({ recipe }, trees, { signal, onProgress }) =>
       packageLayers({
         trees,
         compression: compressionOf(recipe.layers.compression),
         blobs,
         cacheFolder: folders.layers,
+        signal,
         onProgress,
       }),
     configure: (loaded, { lock, trees, mayReuse }, { signal, onProgress, onLine }) =>

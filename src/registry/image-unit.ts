@@ -1,7 +1,7 @@
 import { type Digest } from "../model/digest.ts";
-import { type Database } from "../store/database.ts";
 import { addAuditEvent } from "../store/event-records.ts";
 import { deleteManifest, findManifest, listReferrerDigests } from "../store/manifest-records.ts";
+import { type Store } from "../store/store.ts";
 import { findTag, listTagsOf, moveTag } from "../store/tag-records.ts";
 import { attachmentTags } from "./manifest-document.ts";
 
@@ -22,7 +22,7 @@ const namedDigestCount = 100;
  *
  * @returns what was deleted, the manifest first; empty where there was none
  */
-export async function deleteImageUnit(db: Database, { repository, digest, actor }: Deletion): Promise<Digest[]> {
+export async function deleteImageUnit(db: Store["db"], { repository, digest, actor }: Deletion): Promise<Digest[]> {
   if ((await findManifest(db, repository, digest)) === undefined) return [];
   const unit = new Set<Digest>([digest]);
   const tags = new Set<string>();

@@ -8,7 +8,7 @@ import { digestText, manifestText } from "./test-registry.ts";
 const layer = { mediaType: mediaTypes.layerGzip, digest: digestText("layer"), size: 5 };
 const indexBase = { schemaVersion: 2, mediaType: mediaTypes.index, manifests: [] as unknown[] };
 
-function read(text: string, contentType: string | undefined = undefined): ReturnType<typeof readManifestDocument> {
+function read(text: string, contentType?: string): ReturnType<typeof readManifestDocument> {
   return readManifestDocument(Buffer.from(text), contentType);
 }
 
@@ -60,8 +60,8 @@ describe("manifest documents", () => {
   });
 
   test("takes embedded data that are the bytes, and no other", () => {
-    const data = Buffer.from("layer").toString("base64");
-    readSound(manifestText({ layers: [{ ...layer, data }] }));
+    const embedded = Buffer.from("layer").toString("base64");
+    readSound(manifestText({ layers: [{ ...layer, data: embedded }] }));
     assert.ok(
       "invalid" in read(manifestText({ layers: [{ ...layer, data: Buffer.from("other").toString("base64") }] })),
     );

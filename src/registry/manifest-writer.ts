@@ -2,7 +2,6 @@ import { limits } from "../base/limits.ts";
 import { type Digest, parseDigest } from "../model/digest.ts";
 import { isRepository, isTag } from "../model/reference.ts";
 import { sizesOfLinkedBlobs } from "../store/blob-link-records.ts";
-import { type Database } from "../store/database.ts";
 import { insertManifest, sizesOfManifests } from "../store/manifest-records.ts";
 import { type Store } from "../store/store.ts";
 import { moveTag } from "../store/tag-records.ts";
@@ -73,7 +72,7 @@ export function manifestTooLarge(): Refusal {
 const namedPartCount = 20;
 
 async function checkParts(
-  db: Database,
+  db: Store["db"],
   repository: string,
   parts: readonly RequiredPart[],
 ): Promise<Refusal | undefined> {

@@ -1,7 +1,7 @@
 import { limits } from "../base/limits.ts";
 import { type Digest, parseDigest } from "../model/digest.ts";
 import { findManifest, type FoundManifest, readManifestBytes } from "../store/manifest-records.ts";
-import { type Database } from "../store/database.ts";
+import { type Store } from "../store/store.ts";
 import { findTag, moveTag } from "../store/tag-records.ts";
 import { matchesEtag } from "./blobs.ts";
 import { readBody } from "./body.ts";
@@ -39,7 +39,7 @@ export async function getManifest(
 
 /** Finds a manifest by tag or digest. */
 export async function resolveManifest(
-  db: Database,
+  db: Store["db"],
   repository: string,
   reference: string,
 ): Promise<FoundManifest | Refusal> {

@@ -1,4 +1,8 @@
-import { type ByteRange } from "../store/blobs.ts";
+/** First and last byte, both inclusive, counted from 0. */
+interface ByteRange {
+  readonly start: number;
+  readonly end: number;
+}
 
 /**
  * Reads a `Range` header against a size.

@@ -20,7 +20,7 @@ import { type ManifestInput, storeManifest } from "./manifest-writer.ts";
 import { resolveManifest } from "./manifests.ts";
 import { isRefusal, type Refusal } from "./refusal.ts";
 
-export type { AccessControl, Caller } from "./access.ts";
+export type { AccessControl } from "./access.ts";
 
 /** The registry in process: the same rules as over HTTP, without accounts. */
 export interface Registry {
@@ -46,7 +46,7 @@ export interface Registry {
 }
 
 /** A manifest with its bytes. */
-export interface ReadManifest {
+interface ReadManifest {
   readonly digest: Digest;
   readonly mediaType: string;
   readonly bytes: Buffer;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { nowMs, shiftClock } from "../base/clock.ts";
+import { insertUpload } from "../store/upload-records.ts";
 import { expireUploads } from "./uploads.ts";
 import { digestText, openTestRegistry, type TestRegistry } from "./test-registry.ts";
 
@@ -166,18 +167,9 @@ describe("uploads", () => {
   test("bounds the open uploads of a repository, and drops abandoned ones", async () => {
     const path = "/v2/own/many/blobs/uploads/";
     const first = (await site.ask({ method: "POST", path })).headers["location"]!;
-    const rows = Array.from({ length: 999 }, (_, at) => ({
-      id: `x${at}`,
-      repository: "own/many",
-      account: "a",
-      created_at: nowMs(),
-      touched_at: nowMs(),
-    }));
-    for (let at = 0; at < rows.length; at += 333)
-      await site.store.db
-        .insertInto("uploads")
-        .values(rows.slice(at, at + 333))
-        .execute();
+    await site.store.transaction(async (db) => {
+      for (let at = 0; at < 999; at++) await insertUpload(db, { id: `x${at}`, repository: "own/many", account: "a" });
+    });
     const told = await site.ask({ method: "POST", path });
     assert.equal(told.status, 429);
     assert.equal(told.code(), "TOOMANYREQUESTS");

@@ -2,7 +2,6 @@ import { nowMs } from "../base/clock.ts";
 import { Failure } from "../base/errors.ts";
 import { type Digest } from "../model/digest.ts";
 import { linkBlobRecord } from "../store/blob-link-records.ts";
-import { type StoredBlob } from "../store/blobs.ts";
 import { type Store } from "../store/store.ts";
 import {
   countUploads,
@@ -47,7 +46,7 @@ export async function beginUpload(exchange: Exchange, repository: string): Promi
     if (isRefusal(expected)) return expected;
     const blob = await explained(async () => await store.blobs.put(bodyChunks(message, site.bounds), { expected }));
     if (isRefusal(blob)) return blob;
-    await linkStored(store, repository, blob);
+    await linkStored(store, { repository, ...blob });
     return created(repository, blob.digest);
   }
   if ((await countUploads(store.db, repository)) >= openUploadCount)
@@ -202,8 +201,8 @@ function expectedEnd(headers: Exchange["message"]["headers"], session: Session):
   return range.end + 1;
 }
 
-async function linkStored(store: Store, repository: string, { digest, sizeBytes }: StoredBlob): Promise<void> {
-  await store.transaction(async (db) => await linkBlobRecord(db, { repository, digest, sizeBytes }));
+async function linkStored(store: Store, link: Parameters<typeof linkBlobRecord>[1]): Promise<void> {
+  await store.transaction(async (db) => await linkBlobRecord(db, link));
 }
 
 async function dropUpload(store: Store, id: string): Promise<void> {

@@ -5,6 +5,9 @@ import { Failure } from "../../base/errors.ts";
 import type { ChamberJob, ChamberMessage } from "./job.ts";
 import { startInNamespaces } from "./namespaces.ts";
 
+/** Beside this file, from source as well as in the bundle, where it has a name of its own. */
+const program = new URL(import.meta.url.endsWith(".ts") ? "./main.ts" : "./chamber.js", import.meta.url);
+
 interface ChamberOptions {
   readonly signal: AbortSignal;
   readonly onMessage?: (message: Extract<ChamberMessage, { kind: "progress" | "log" }>) => void;
@@ -18,7 +21,7 @@ interface ChamberOptions {
 export async function runChamber(job: ChamberJob, { signal, onMessage }: ChamberOptions): Promise<void> {
   const child = await startInNamespaces(process.execPath, [
     "--disable-warning=ExperimentalWarning",
-    fileURLToPath(new URL("./main.ts", import.meta.url)),
+    fileURLToPath(program),
   ]);
   const stop = (): void => void child.stdin!.destroy();
   signal.addEventListener("abort", stop);

@@ -18,6 +18,7 @@ interface ConfiguredLayerInput {
   readonly epochSeconds: number;
   readonly compression: Compression;
   readonly blobs: BlobStore;
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -34,6 +35,7 @@ export async function configuredLayers({
   epochSeconds,
   compression,
   blobs,
+  signal,
 }: ConfiguredLayerInput): Promise<Layer[]> {
   const stacked = stackedTrees(trees);
   const entries = new Map<string, LayerEntry>();
@@ -58,9 +60,10 @@ export async function configuredLayers({
         compression,
         createdBy: "mintmark configure: Python bytecode",
         blobs,
+        signal,
       }),
     );
-  layers.push(await putLayer({ entries: others, compression, createdBy: "mintmark configure", blobs }));
+  layers.push(await putLayer({ entries: others, compression, createdBy: "mintmark configure", blobs, signal }));
   return layers;
 }
 

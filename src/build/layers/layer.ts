@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import { constants, createGzip, createZstdCompress } from "node:zlib";
+import { Failure } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import { padding, type TarHeader } from "../../base/tar.ts";
 import { tarEnd, tarHeaderBytes } from "../../base/tar-writer.ts";
@@ -47,6 +48,7 @@ interface LayerInput {
   readonly compression: Compression;
   readonly createdBy: string;
   readonly blobs: BlobStore;
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -54,11 +56,12 @@ interface LayerInput {
  *
  * Entries come out sorted by path, hard links last so that their targets stand before them.
  */
-export async function putLayer({ entries, compression, createdBy, blobs }: LayerInput): Promise<Layer> {
+export async function putLayer({ entries, compression, createdBy, blobs, signal }: LayerInput): Promise<Layer> {
   const hash = createHash("sha256");
   let unpackedBytes = 0;
   async function* tar(): AsyncGenerator<Buffer> {
     for await (const chunk of evenChunks(tarOf(entries))) {
+      if (signal.aborted) throw new Failure("cancelled", "Stopped making a layer on request");
       hash.update(chunk);
       unpackedBytes += chunk.length;
       yield chunk;

@@ -19,6 +19,7 @@ interface PackageLayersInput {
   /** Folder of the records that say which packages gave which layer. */
   readonly cacheFolder: string;
   readonly onProgress: (done: number, total: number) => void;
+  readonly signal: AbortSignal;
 }
 
 /** Raised when the same packages would give other layer bytes. */
@@ -36,6 +37,7 @@ export async function packageLayers({
   blobs,
   cacheFolder,
   onProgress,
+  signal,
 }: PackageLayersInput): Promise<{ readonly layers: Layer[]; readonly reused: number }> {
   const groups = [...layerGroups(trees).values()];
   let done = 0;
@@ -44,7 +46,8 @@ export async function packageLayers({
     const record = join(cacheFolder, `${layerKey(group, compression)}.json`);
     const known = await readRecord(record, blobs);
     const layer =
-      known ?? (await putLayer({ entries: layerEntries(group), compression, createdBy: createdBy(group), blobs }));
+      known ??
+      (await putLayer({ entries: layerEntries(group), compression, createdBy: createdBy(group), blobs, signal }));
     if (known === undefined) await writeFileAtomic(record, JSON.stringify(layer));
     else reused++;
     onProgress(++done, groups.length);
