@@ -1,9 +1,9 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { Command } from "commander";
 import { z } from "zod";
 import { errorCodes } from "../src/base/error-codes.ts";
 import { recipeSchema } from "../src/model/recipe.ts";
+import { wholeProgram } from "../src/cli/program.ts";
 import { cliPage } from "./reference/cli-page.ts";
 import { configurationPage, errorsPage, metricsPage } from "./reference/code-pages.ts";
 import { httpApiPage, type OpenApi } from "./reference/http-api-page.ts";
@@ -23,7 +23,6 @@ export interface ReferencePage {
  * A page whose source does not load gets a problem instead of a text, so that one broken room does not hide the rest.
  */
 export async function referencePages(): Promise<ReferencePage[]> {
-  const files = trackedFiles();
   return await Promise.all([
     page("errors", () => errorsPage()),
     page("image-yaml", () => imageYamlPage(recipeJsonSchema(), textOf("src/model/recipe.ts"))),
@@ -41,7 +40,7 @@ export async function referencePages(): Promise<ReferencePage[]> {
     }),
     page("cli", async () => {
       const { exitCodes } = await load<{ exitCodes: Readonly<Record<number, string>> }>("src/cli/exit-codes.ts");
-      return cliPage(await commandLine(files), { meanings: exitCodes, failures: errorCodes });
+      return cliPage(await wholeProgram(), { meanings: exitCodes, failures: errorCodes });
     }),
     page("http-api", async () => {
       const { describeApi } = await load<{ describeApi: (version: string) => Promise<string> }>(
@@ -65,17 +64,6 @@ async function page(name: string, write: () => string | Promise<string>): Promis
 
 function recipeJsonSchema(): Parameters<typeof imageYamlPage>[0] {
   return z.toJSONSchema(recipeSchema, { io: "input", unrepresentable: "any" }) as Parameters<typeof imageYamlPage>[0];
-}
-
-/** The commander program of src/cli/: what its exported function named like `program` makes before any command runs. */
-async function commandLine(files: readonly string[]): Promise<Command> {
-  for (const path of files.filter((file) => /^src\/cli\/[^/]+(?<!\.test)\.ts$/.test(file)))
-    for (const [, name] of textOf(path).matchAll(/^export (?:async )?function (\w*[pP]rogram|\w*[cC]ommandLine)\(/gm)) {
-      const make = (await load<Readonly<Record<string, () => unknown>>>(path))[name!];
-      const made = await make?.();
-      if (made instanceof Command) return made;
-    }
-  throw new Error("no file of src/cli/ exports a function named like program() that makes the commander program");
 }
 
 async function load<Module>(path: string): Promise<Module> {

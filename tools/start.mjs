@@ -58,7 +58,11 @@ async function setUp(purposes) {
 function bundled(script) {
   const bundle = ".cache/bundle/cli.js";
   if (isNewer(join(root, "src"), statSync(join(root, bundle), { throwIfNoEntry: false })?.mtimeMs ?? 0)) {
-    const { status } = spawnSync(pinnedNode(root), ["--disable-warning=ExperimentalWarning", join(root, "tools/bundle.ts")], { stdio: "inherit" });
+    const { status } = spawnSync(
+      pinnedNode(root),
+      ["--disable-warning=ExperimentalWarning", join(root, "tools/bundle.ts")],
+      { stdio: "inherit" },
+    );
     if (status !== 0) {
       say("cannot make the bundle; running from source");
       return script;
@@ -68,7 +72,9 @@ function bundled(script) {
 }
 
 function isNewer(folder, thanMs) {
-  return readdirSync(folder, { withFileTypes: true, recursive: true }).some((entry) => entry.isFile() && statSync(join(entry.parentPath ?? entry.path, entry.name)).mtimeMs > thanMs);
+  return readdirSync(folder, { withFileTypes: true, recursive: true }).some(
+    (entry) => entry.isFile() && statSync(join(entry.parentPath ?? entry.path, entry.name)).mtimeMs > thanMs,
+  );
 }
 
 function say(line) {
@@ -77,16 +83,20 @@ function say(line) {
 
 /** Runs a script on the pinned Node as if it were this process: same input and output, signals and exit code. */
 function handOver(script, words) {
-  const child = spawn(pinnedNode(root), ["--max-semi-space-size=1", "--disable-warning=ExperimentalWarning", join(root, script), ...words], {
-    // The command line works on the folder of the one who called it; the project's own scripts on the checkout.
-    cwd: script.startsWith("src/") || script.startsWith(".cache/") ? process.cwd() : root,
-    stdio: "inherit",
-    env: {
-      ...process.env,
-      PATH: [join(root, "node_modules/.bin"), process.env.PATH ?? ""].join(delimiter),
-      NODE_COMPILE_CACHE: join(root, "node_modules/.cache/compile"),
+  const child = spawn(
+    pinnedNode(root),
+    ["--max-semi-space-size=1", "--disable-warning=ExperimentalWarning", join(root, script), ...words],
+    {
+      // The command line works on the folder of the one who called it; the project's own scripts on the checkout.
+      cwd: script.startsWith("src/") || script.startsWith(".cache/") ? process.cwd() : root,
+      stdio: "inherit",
+      env: {
+        ...process.env,
+        PATH: [join(root, "node_modules/.bin"), process.env.PATH ?? ""].join(delimiter),
+        NODE_COMPILE_CACHE: join(root, "node_modules/.cache/compile"),
+      },
     },
-  });
+  );
   const handlers = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR2"].map((signal) => {
     // A terminal sends its signals to the whole group: the child has this one already, and twice means "at once".
     const fromTerminal = signal !== "SIGTERM" && signal !== "SIGUSR2" && process.stdin.isTTY === true;

@@ -15,7 +15,7 @@ import { type Passwords } from "./passwords.ts";
 import { isUsable } from "./sign-in.ts";
 
 /** A robot as it is listed; never with its secret. */
-export interface Robot {
+interface Robot {
   /** With its prefix: `robot$ci`. */
   readonly name: string;
   readonly permissions: readonly Permission[];
@@ -29,7 +29,7 @@ export interface Robot {
 }
 
 /** What a new robot needs. */
-export interface NewRobot {
+interface NewRobot {
   /** Lower-case letters, digits, dots, dashes and underscores; `robot$` may stand before it. */
   readonly name: string;
   readonly permissions: readonly Permission[];

@@ -64,26 +64,24 @@ function contextOf(input: ProgramInput, flags: GlobalFlags, terminal: Terminal):
   };
 }
 
-/** The help of every command and sub-command in the order of the table, for the golden test and the reference page. */
-export async function helpTexts(): Promise<string> {
+/** The commander program with every command in place, for the reference page and the golden test; it runs nothing. */
+export async function wholeProgram(): Promise<Command> {
   const silent = { write: () => true };
   const terminal = openTerminal({ stdout: silent, stderr: silent, environment: {}, color: false, quiet: true });
-  const input: ProgramInput = {
-    args: [],
-    environment: {},
-    stdout: silent,
-    stderr: silent,
-    stopped: new AbortController().signal,
-    version: "0.0.0",
-  };
-  const texts = [(await makeProgram(input, terminal, { run: idle, wanted: undefined })).helpInformation()];
-  for (const { name } of commandTable) {
-    const program = await makeProgram(input, terminal, { run: idle, wanted: name });
-    const command = program.commands.find((one) => one.name() === name)!;
-    for (const one of [command, ...command.commands]) texts.push(wholeHelp(one));
-  }
-  return texts.join("\n----\n");
+  const stopped = new AbortController().signal;
+  const input: ProgramInput = { args: [], environment: {}, stdout: silent, stderr: silent, stopped, version: "0.0.0" };
+  return await makeProgram(input, terminal, { run: idle, wanted: everyCommand });
 }
+
+/** The help of every command and sub-command in the order of the table, for the golden test. */
+export async function helpTexts(): Promise<string> {
+  const program = await wholeProgram();
+  const commands = program.commands.filter((one) => one.name() !== "help").flatMap((one) => [one, ...one.commands]);
+  return [program.helpInformation(), ...commands.map(wholeHelp)].join("\n----\n");
+}
+
+/** In place of a command's name: all of them are loaded. */
+const everyCommand = "*";
 
 const idle: RunAction = () => async () => undefined;
 
@@ -101,7 +99,7 @@ function wholeHelp(command: Command): string {
 
 interface Wiring {
   readonly run: RunAction;
-  /** The command that is to run: only its file is loaded. */
+  /** The command that is to run: only its file is loaded; {@link everyCommand} loads all. */
   readonly wanted: string | undefined;
 }
 
@@ -139,7 +137,7 @@ async function makeProgram(
       .description(`${summary[0]!.toUpperCase()}${summary.slice(1)}.`)
       .helpOption("-h, --help", "show help")
       .configureHelp({ showGlobalOptions: true });
-    if (name === wanted) (await load()).define(command, run);
+    if (name === wanted || wanted === everyCommand) (await load()).define(command, run);
     for (const child of command.commands)
       child
         .description(`${child.summary()[0]!.toUpperCase()}${child.summary().slice(1)}.`)

@@ -45,9 +45,12 @@ export async function* followBuild({ ask, id, after = 0, signal }: Following): A
     }
     if (signal?.aborted === true) throw new Failure("cancelled", `Stopped following the build "${id}" on request`);
     if (++fruitless > fruitlessMax)
-      throw (
-        broken ??
-        new Failure("upstream_unreachable", `Cannot follow the build "${id}": the server ends its log again and again`)
+      throw new Failure(
+        "upstream_unreachable",
+        `Cannot follow the build "${id}": the connection ends again and again`,
+        {
+          cause: broken,
+        },
       );
     await sleep(Math.min(250 * 2 ** fruitless, 5000), signal);
   }

@@ -185,7 +185,9 @@ interface Line {
 
 async function send(site: Site, { request, reply }: Line, result: Answer | Refusal): Promise<FastifyReply> {
   const { status, headers } = result;
-  if (!(await discardBody(request.raw, site.bounds))) reply.header("connection", "close");
+  // Who stopped sending is not waited for again.
+  const isSettled = status !== 408 && (await discardBody(request.raw, site.bounds));
+  if (!isSettled) reply.header("connection", "close");
   reply.code(status).headers({ "docker-distribution-api-version": "registry/2.0", ...headers });
   if (isRefusal(result)) return await reply.type("application/json").send(refusalBody(result));
   return await reply.send(result.body);

@@ -100,7 +100,6 @@ const reportFormats = ["table", "json", "sarif", "cosign-vuln"] as const;
 /** One of {@link reportFormats}. */
 export type ReportFormat = (typeof reportFormats)[number];
 
-
 /** Writes a report in a format; equal input gives equal bytes. */
 export function writeReport(report: ScanReport, format: ReportFormat, image: ScannedImage): string {
   switch (format) {

@@ -47,8 +47,9 @@ export interface App {
 export async function openApp(options: AppOptions): Promise<App> {
   const { config, factory, version } = options;
   const stopping = new AbortController();
+  const logger: FastifyBaseLogger = options.log;
   const app: FastifyInstance = fastify({
-    loggerInstance: options.log as FastifyBaseLogger,
+    loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: limits.requestBytes,
     routerOptions: { maxParamLength: bounds.parameterChars },

@@ -49,7 +49,7 @@ export async function sendBuildLog({ context, request, reply, id, after }: LogRe
     .header("x-accel-buffering", "no")
     .type(isEventStream ? "text/event-stream; charset=utf-8" : "application/x-ndjson")
     .serializer((payload: unknown) => payload as string)
-    .send(stream as never);
+    .send(stream);
 }
 
 /** Source: HTML Living Standard, "Server-sent events". The last event is named `end`. */

@@ -35,9 +35,9 @@ export async function describeApi(version: string): Promise<string> {
       },
     },
     transform: (route) => {
-      const { schema, url } = transform(route as never);
+      const { schema, url } = transform(route);
       const security = credentialsOf((route as { route?: { config?: { need?: Need } } }).route?.config?.need);
-      return { schema: { ...schema, security } as never, url };
+      return { schema: { ...schema, security }, url };
     },
     transformObject: zod.createJsonSchemaTransformObject({}),
   });

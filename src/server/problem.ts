@@ -35,7 +35,8 @@ export function sendError(error: unknown, request: FastifyRequest, reply: Fastif
     request.log.error({ err: error, requestId: request.id }, "request failed unexpectedly");
   if (failure.code === "unauthorized" && reply.getHeader("www-authenticate") === undefined)
     reply.header("www-authenticate", 'Basic realm="mintmark", charset="UTF-8"');
-  if (failure.code === "rate_limited") reply.header("retry-after", String(failure.details["retryAfterSeconds"] ?? 5));
+  if (failure.code === "rate_limited")
+    reply.header("retry-after", String(Number(failure.details["retryAfterSeconds"] ?? 5)));
   return isDistribution(request.url) ? sendDistributionError(failure, reply) : sendProblem(failure, reply);
 }
 

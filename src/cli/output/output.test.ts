@@ -71,7 +71,7 @@ describe("terminal", () => {
     assert.equal(printable("a\u001b[2Jb\u0007c\rd\u009b1m\ne"), "abcd1m\ne");
     fc.assert(
       fc.property(fc.string({ unit: "binary" }), (text) =>
-        [...printable(text)].every(
+        Array.from(printable(text)).every(
           (char) => char === "\t" || char === "\n" || (char >= " " && !(char >= "\u007f" && char <= "\u009f")),
         ),
       ),

@@ -23,6 +23,6 @@ export function pairLines(pairs: readonly (readonly [name: string, value: string
 
 /** Cuts a text from elsewhere to a number of columns, with an ellipsis where something is missing. */
 export function cut(text: string, columns: number): string {
-  const chars = [...printable(text).replaceAll("\n", " ")];
+  const chars = Array.from(printable(text).replaceAll("\n", " "));
   return chars.length <= columns ? chars.join("") : `${chars.slice(0, Math.max(columns - 1, 0)).join("")}…`;
 }

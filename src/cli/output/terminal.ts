@@ -66,7 +66,9 @@ const escape = "\u001b";
 export function printable(text: string): string {
   const [first = "", ...rest] = text.split(escape);
   const bare = first + rest.map((part) => part.replace(/^\[[0-9;?]*[ -/]*[@-~]/, "")).join("");
-  return [...bare].filter((char) => char === "\t" || char === "\n" || !isControl(char.codePointAt(0)!)).join("");
+  return Array.from(bare)
+    .filter((char) => char === "\t" || char === "\n" || !isControl(char.codePointAt(0)!))
+    .join("");
 }
 
 function isControl(codePoint: number): boolean {
@@ -75,5 +77,5 @@ function isControl(codePoint: number): boolean {
 
 /** The columns that a text takes, colours aside. */
 export function widthOf(text: string): number {
-  return [...printable(text)].length;
+  return Array.from(printable(text)).length;
 }
