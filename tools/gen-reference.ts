@@ -8,7 +8,7 @@ import { cliPage } from "./reference/cli-page.ts";
 import { configurationPage, errorsPage, metricsPage } from "./reference/code-pages.ts";
 import { httpApiPage, type OpenApi } from "./reference/http-api-page.ts";
 import { imageYamlPage } from "./reference/image-yaml-page.ts";
-import { rootFolder, trackedFiles } from "./tree.ts";
+import { rootFolder } from "./tree.ts";
 
 /** One page of docs/reference/, or why it cannot be written. */
 export interface ReferencePage {

@@ -66,18 +66,23 @@ function contextOf(input: ProgramInput, flags: GlobalFlags, terminal: Terminal):
 
 /** The commander program with every command in place, for the reference page and the golden test; it runs nothing. */
 export async function wholeProgram(): Promise<Command> {
+  return await silentProgram(everyCommand);
+}
+
+async function silentProgram(wanted: string | undefined): Promise<Command> {
   const silent = { write: () => true };
   const terminal = openTerminal({ stdout: silent, stderr: silent, environment: {}, color: false, quiet: true });
   const stopped = new AbortController().signal;
   const input: ProgramInput = { args: [], environment: {}, stdout: silent, stderr: silent, stopped, version: "0.0.0" };
-  return await makeProgram(input, terminal, { run: idle, wanted: everyCommand });
+  return await makeProgram(input, terminal, { run: idle, wanted });
 }
 
 /** The help of every command and sub-command in the order of the table, for the golden test. */
 export async function helpTexts(): Promise<string> {
   const program = await wholeProgram();
   const commands = program.commands.filter((one) => one.name() !== "help").flatMap((one) => [one, ...one.commands]);
-  return [program.helpInformation(), ...commands.map(wholeHelp)].join("\n----\n");
+  const first = (await silentProgram(undefined)).helpInformation();
+  return [first, ...commands.map(wholeHelp)].join("\n----\n");
 }
 
 /** In place of a command's name: all of them are loaded. */
