@@ -32,8 +32,8 @@ export type { Layer, LoadedRecipe, PackageTree, SecuritySuites };
  * a lock alone decides the image's digest, and that nothing reaches the store that a signed index does not vouch for.
  */
 export interface Workshop {
-  /** Reads a recipe's folder. */
-  load(folder: string): Promise<LoadedRecipe>;
+  /** Reads a recipe's folder, for its own architecture or another. */
+  load(folder: string, architecture?: string): Promise<LoadedRecipe>;
   /** The lock beside the recipe; undefined where there is none. */
   readLock(target: Target): Promise<Lock | undefined>;
   /** Writes the lock beside the recipe, unless the very same is there. */

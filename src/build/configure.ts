@@ -49,6 +49,7 @@ const upgradesDiffer = new Set(["ca-certificates"]);
  * Where the same recipe was configured before and only versions changed, the kept system is gone on from.
  */
 export async function configure(input: ConfigureInput): Promise<Configured> {
+  requireNative(input.loaded);
   const { loaded, lock, folders } = input;
   const keep = join(
     folders.roots,
@@ -67,6 +68,19 @@ export async function configure(input: ConfigureInput): Promise<Configured> {
     });
     return { layers: await configureOnce(input, keep, undefined), method: "clean" };
   }
+}
+
+/** Scripts of another architecture need an emulator, which builds do not have yet; unpacking needs none. */
+function requireNative({ recipe }: LoadedRecipe): void {
+  const own = process.arch === "x64" ? "amd64" : process.arch;
+  if (recipe.flavour === "runtime" || recipe.architecture === own) return;
+  throw new Failure(
+    "sandbox_unavailable",
+    `Cannot configure packages of "${recipe.architecture}": this machine is ${own}`,
+    {
+      hint: `Build on a machine of that architecture; recipes of the flavour "runtime" run no scripts and build anywhere`,
+    },
+  );
 }
 
 async function configureOnce(input: ConfigureInput, keep: string, kept: InstallJob["kept"]): Promise<Layer[]> {

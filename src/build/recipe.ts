@@ -21,11 +21,12 @@ export interface LoadedRecipe {
 /**
  * Reads `image.yaml` of a folder and the files that it names.
  *
+ * @param architecture in place of the recipe's own
  * @throws Failure `not_found`, or `recipe_invalid` with each fault and its place
  */
-export async function loadRecipe(folder: string): Promise<LoadedRecipe> {
+export async function loadRecipe(folder: string, architecture?: string): Promise<LoadedRecipe> {
   const path = join(folder, "image.yaml");
-  const recipe = parseRecipe(await readLimited(path, limits.recipeBytes), path);
+  const recipe = parseRecipe(await readLimited(path, limits.recipeBytes), { path, architecture });
   const contents: Buffer[] = [];
   for (const file of recipe.files)
     contents.push(file.source === undefined ? Buffer.from(file.content ?? "") : await readBeside(folder, file.source));
@@ -33,7 +34,12 @@ export async function loadRecipe(folder: string): Promise<LoadedRecipe> {
   return { folder, recipe, contents, sha256: sha256Hex(canonicalJson({ recipe, digests })) };
 }
 
-function parseRecipe(text: Buffer, path: string): Recipe {
+interface RecipeSource {
+  readonly path: string;
+  readonly architecture: string | undefined;
+}
+
+function parseRecipe(text: Buffer, { path, architecture }: RecipeSource): Recipe {
   let value: unknown;
   try {
     value = parseYaml(text.toString("utf8"), { maxAliasCount: 100 });
@@ -43,7 +49,8 @@ function parseRecipe(text: Buffer, path: string): Recipe {
       cause: error,
     });
   }
-  const parsed = recipeSchema.safeParse(value);
+  const wished = architecture === undefined ? value : { ...(value as object), architecture };
+  const parsed = recipeSchema.safeParse(wished);
   if (!parsed.success)
     throw new Failure("recipe_invalid", `Cannot use "${path}": ${z.prettifyError(parsed.error)}`, {
       hint: "docs/reference/image-yaml.md lists every key with its form",

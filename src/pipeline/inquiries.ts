@@ -130,7 +130,7 @@ async function makeLock(
   listener: ProgressListener,
 ): Promise<{ path: string; changes: string[] }> {
   const { workshop } = site;
-  const loaded = await workshop.load(await recipeFolder({ ...site, request }));
+  const loaded = await workshop.load(await recipeFolder({ ...site, request }), request.architecture);
   const target = await workshop.target(loaded, request.distribution);
   const previous = await workshop.readLock(target).catch(() => undefined);
   listener({ kind: "step-started", step: "resolve" });

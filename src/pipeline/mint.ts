@@ -21,7 +21,7 @@ import { attestEvidence, publishImage, signRelease, verifyRelease } from "./rele
  */
 export async function mint(context: BuildContext): Promise<Digest> {
   const startedAt = nowIso();
-  const loaded = await context.workshop.load(await recipeFolder(context));
+  const loaded = await context.workshop.load(await recipeFolder(context), context.request.architecture);
   const target = await context.workshop.target(loaded, context.request.distribution);
 
   const inputs = await resolveInputs(context, loaded, target);

@@ -98,8 +98,8 @@ async function assemble(config: Config, store: Store, log: Log): Promise<Factory
 }
 
 /** Two builds of one recipe take turns: they share its lock and its kept system. */
-function buildKey({ recipe, distribution }: BuildRequest): string {
-  return `build:${recipe}:${distribution ?? ""}`;
+function buildKey({ recipe, distribution, architecture }: BuildRequest): string {
+  return `build:${recipe}:${distribution ?? ""}:${architecture ?? ""}`;
 }
 
 async function runBuild(site: Site, job: RunContext): Promise<{ image: Digest }> {
