@@ -37,4 +37,9 @@ export const explainedDifferences: readonly Explanation[] = [
   },
   { paths: /^var\/lib\/apt\/extended_states$/, why: "the same packages are marked, in the order of their names" },
   { paths: /^var\/lib\/dpkg\/status$/, why: "the same records, in the order of their names" },
+  {
+    paths: /^usr\/(?:share\/python3\/debpython|lib\/python3\/dist-packages\/_distutils_hack)\/__pycache__\/.+\.pyc$/,
+    what: ["content"],
+    why: "modules of the byte compiler itself: whether it imports or compiles them first shows in reference flags; ours are the same in every build",
+  },
 ];
