@@ -293,10 +293,10 @@ export class EmbeddedQueue implements Queue {
     const failure = toFailure(execution.stopReason === "deadline" ? stopFailure("deadline") : attempt.error);
     const failureCount = run.failureCount + 1;
     const isLast = failureCount >= definition.attemptsMax || !passingCodes.has(failure.code);
-    this.#options.log.warn(
-      { err: attempt.error, runId: run.id, job: run.definition, failureCount, isLast },
-      "a job failed",
-    );
+    const told = { runId: run.id, job: run.definition, failureCount, isLast };
+    // What a user can meet is in the run's record; only a bug needs its stack.
+    if (failure.code === "internal") this.#options.log.error({ ...told, err: attempt.error }, "a job failed");
+    else this.#options.log.info({ ...told, code: failure.code, reason: failure.message }, "a job failed");
     if (isLast) return { kind: "failed", failure: failureOf(failure) };
     const delayMs = (this.#options.retryDelayMs ?? defaultRetryDelayMs)(failureCount);
     return { kind: "retry", failure: failureOf(failure), dueAt: nowMs() + delayMs };
