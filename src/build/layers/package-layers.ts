@@ -1,4 +1,4 @@
-import { createReadStream } from "node:fs";
+import { createReadStream, readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { writeFileAtomic } from "../../base/files.ts";
@@ -105,10 +105,13 @@ export function layerEntry(treeFolder: string, entry: TreeEntry): LayerEntry {
         })(),
     };
   }
-  return {
-    header,
-    content: () => createReadStream(join(treeFolder, "root", entry.path), { highWaterMark: limits.chunkBytes }),
-  };
+  return { header, content: () => readChunks(join(treeFolder, "root", entry.path), entry.sizeBytes) };
+}
+
+/** Most files are small: one read each, of just their size, spares a stream and a buffer of 1 MiB for every one. */
+async function* readChunks(path: string, sizeBytes: number): AsyncGenerator<Uint8Array> {
+  if (sizeBytes <= limits.chunkBytes) yield readFileSync(path);
+  else for await (const chunk of createReadStream(path, { highWaterMark: limits.chunkBytes })) yield chunk as Buffer;
 }
 
 function treeHeader({ path, kind, mode, uid, gid, mtimeSeconds, sizeBytes, link }: TreeEntry): TarHeader {
