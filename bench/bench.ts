@@ -6,16 +6,17 @@ import { messageOf } from "../src/base/errors.ts";
 import { writeFileAtomic } from "../src/base/files.ts";
 import { layGround, sets, type Ground } from "./ground.ts";
 import { measure, reasonIn } from "./measure.ts";
+import { stepsIn } from "./mintmark.ts";
 import type { Scenario } from "./scenario.ts";
 import { buildahInstall, buildahPull } from "./scenarios/buildah.ts";
 import { mintmarkCold } from "./scenarios/mintmark-cold.ts";
-import { mintmarkIdle } from "./scenarios/mintmark-idle.ts";
+import { mintmarkIdle, mintmarkIdleAfter } from "./scenarios/mintmark-idle.ts";
 import { mintmarkOnePackage } from "./scenarios/mintmark-one-package.ts";
 import { mintmarkPull } from "./scenarios/mintmark-pull.ts";
 import { mintmarkRepeat } from "./scenarios/mintmark-repeat.ts";
-import { mintmarkWarm } from "./scenarios/mintmark-warm.ts";
+import { mintmarkWarm, mintmarkWarmUnpacked } from "./scenarios/mintmark-warm.ts";
 import { mmdebstrapFile, mmdebstrapHttp } from "./scenarios/mmdebstrap.ts";
-import { formatTable, ratioTo, typical, type Outcome } from "./table.ts";
+import { formatSteps, formatTable, ratioTo, typical, type Outcome } from "./table.ts";
 
 /** In the order of running: each side stands next to its peer, so that both meet the same machine. */
 const scenarios: readonly Scenario[] = [
@@ -23,12 +24,14 @@ const scenarios: readonly Scenario[] = [
   mintmarkCold,
   mmdebstrapFile,
   mintmarkWarm,
+  mintmarkWarmUnpacked,
   buildahInstall,
   mintmarkRepeat,
   mintmarkOnePackage,
   mintmarkPull,
   buildahPull,
   mintmarkIdle,
+  mintmarkIdleAfter,
 ];
 
 const usage = `npm run bench -- [--set starter|small] [--only NAME,NAME] [--runs N] [--out FILE]
@@ -77,11 +80,13 @@ async function bench(chosen: (typeof sets)[number]): Promise<void> {
   console.log(
     `${chosen} set: ${ground.packageCount} packages, ${(ground.archiveBytes / 1e6).toFixed(0)} MB of archives, changing ${ground.changing.name}`,
   );
-  const outcomes: Outcome[] = [];
   try {
-    for (const scenario of scenarios.filter(({ name }) => only.includes(name)))
-      outcomes.push(await outcomeOf(scenario, ground));
-    console.log(`\n${formatTable(outcomes)}`);
+    const outcomes = await outcomesOf(
+      scenarios.filter(({ name }) => only.includes(name)),
+      ground,
+    );
+    console.log(`\n${formatTable(outcomes)}\n\n${formatSteps(outcomes)}`);
+    console.log(`\nload before ${machine.loadBefore?.toFixed(2)}, after ${loadavg()[0]?.toFixed(2)}`);
     if (values.out !== undefined)
       await writeFileAtomic(
         values.out,
@@ -93,22 +98,36 @@ async function bench(chosen: (typeof sets)[number]): Promise<void> {
   }
 }
 
-async function outcomeOf(scenario: Scenario, ground: Ground): Promise<Outcome> {
+/** In rounds, so that each side stands beside its peer every time and meets the same machine. */
+async function outcomesOf(chosen: readonly Scenario[], ground: Ground): Promise<Outcome[]> {
+  let outcomes: Outcome[] = chosen.map((scenario) => ({ scenario, costs: [] }));
+  for (let round = 0; round < runs; round++) {
+    const next: Outcome[] = [];
+    for (const outcome of outcomes) next.push(await runOnce(outcome, ground));
+    outcomes = next;
+  }
+  return outcomes;
+}
+
+/** The outcome with one run more; a scenario that failed once is not tried again. */
+async function runOnce(outcome: Outcome, ground: Ground): Promise<Outcome> {
+  const { scenario, costs } = outcome;
+  if (outcome.skipped !== undefined) return outcome;
   const skipped = await scenario.missing(ground);
   if (skipped !== undefined) return { scenario, costs: [], skipped };
-  const costs = [];
   try {
-    for (let count = 0; count < runs; count++) {
-      console.log(`${scenario.name}: preparing`);
-      await scenario.prepare(ground);
-      const subject = await scenario.run(ground);
-      if ("value" in subject) return { scenario, costs: [], figure: subject };
-      console.log(`${scenario.name}: running`);
-      const cost = await measure(subject);
-      if (cost.code !== 0) return { scenario, costs: [], skipped: `it failed: ${reasonIn(cost.output)}` };
-      costs.push(cost);
-    }
-    return { scenario, costs };
+    console.log(`${scenario.name}: preparing`);
+    await scenario.prepare(ground);
+    // What one side left to be written must not slow the next.
+    await run("sync", []);
+    const load = loadavg()[0]!.toFixed(1);
+    const subject = await scenario.run(ground);
+    if ("value" in subject) return { scenario, costs: [], figure: subject };
+    console.log(`${scenario.name}: running, load ${load}`);
+    const cost = await measure(subject);
+    if (cost.code !== 0) return { scenario, costs: [], skipped: `it failed: ${reasonIn(cost.output)}` };
+    console.log(`${scenario.name}: ${cost.wallSeconds.toFixed(2)} s`);
+    return { scenario, costs: [...costs, cost] };
   } catch (error) {
     return { scenario, costs: [], skipped: messageOf(error) };
   }
@@ -139,7 +158,12 @@ function results(outcomes: readonly Outcome[], { set: name, ground, machine }: C
     archiveBytes: ground.archiveBytes,
     scenarios: outcomes.map((outcome) => {
       const { scenario, costs, figure, skipped } = outcome;
-      const runsOf = costs.map(({ wallSeconds, cpuSeconds, peakBytes }) => ({ wallSeconds, cpuSeconds, peakBytes }));
+      const runsOf = costs.map(({ wallSeconds, cpuSeconds, peakBytes, stdout }) => ({
+        wallSeconds,
+        cpuSeconds,
+        peakBytes,
+        steps: stepsIn(stdout),
+      }));
       const ratios = Object.fromEntries(
         (scenario.beside ?? []).map((peer) => [peer, ratioTo(outcome, peer, outcomes)]),
       );

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { Failure } from "../src/base/errors.ts";
 import { run } from "../src/base/child.ts";
 import type { AptRepository, DebFile } from "../tests/fixtures/apt-repository.ts";
-import { changedDeb } from "../tests/fixtures/changed-deb.ts";
+import { changedDeb, debWithChangelog } from "../tests/fixtures/changed-deb.ts";
+import type { Deb } from "../tests/fixtures/deb.ts";
 import { makeGpgKey } from "../tests/fixtures/gpg-key.ts";
 import {
   configurableNames,
@@ -14,6 +15,9 @@ import {
   starterNames,
   systemNames,
 } from "../tests/fixtures/real-packages.ts";
+
+/** Where the recipe's images are published. */
+export const imageName = "bench/starter";
 
 /** What all scenarios stand on: the same packages in one signed archive on loopback. */
 export interface Ground {
@@ -33,7 +37,7 @@ export interface Ground {
   readonly config: string;
   /** The package that changes in the one-package scenario. */
   readonly changing: DebFile;
-  /** Publishes a new version of `changing`; its name ends in a count, so that every run has news. */
+  /** Publishes a new version of `changing` in the security suite; it ends in a count, so that every run has news. */
   change(): Promise<string>;
   close(): Promise<void>;
 }
@@ -53,7 +57,14 @@ export async function layGround(set: (typeof sets)[number]): Promise<Ground> {
   const { debs, distribution } = real.packages;
   const work = await mkdtemp(join(tmpdir(), "mintmark-bench-"));
   const key = await makeGpgKey();
-  const repository = await repositoryOf(isStarter ? debs : [...debs, placeholderApt()], { distribution, key });
+  const repository = await repositoryOf(isStarter ? debs : [...debs, placeholderApt()], {
+    distribution,
+    key,
+    suites: suitesOf[distribution],
+  });
+  const security = suitesOf[distribution][1];
+  await repository.add([otherFix()], security);
+  await repository.publish();
   const changing = debs.find(({ name }) => name === (isStarter ? "libssl3" : "zlib1g"))!;
   const recipe = join(work, "recipe");
   const config = join(work, "mintmark.yaml");
@@ -73,7 +84,7 @@ export async function layGround(set: (typeof sets)[number]): Promise<Ground> {
     changing,
     async change() {
       const version = `${changing.version}+bench${++changes}`;
-      await repository.add([await changedDeb(changing, { version })]);
+      await repository.add([await changedDeb(changing, { version })], security);
       await repository.publish();
       return version;
     },
@@ -84,6 +95,18 @@ export async function layGround(set: (typeof sets)[number]): Promise<Ground> {
       await rm(work, { recursive: true, force: true });
     },
   };
+}
+
+/** A security suite, as every real image has one: the gate lets nothing pass for which no feed has content. */
+const suitesOf = {
+  "debian:12": ["bookworm", "bookworm-security"],
+  "debian:13": ["trixie", "trixie-security"],
+  "ubuntu:24.04": ["noble", "noble-security"],
+} as const;
+
+/** A fix of a package that no image of the bench has. */
+function otherFix(): Deb {
+  return debWithChangelog({ name: "spare", version: "1.0" }, [{ version: "1.0", changes: ["First."] }]);
 }
 
 async function writeRecipe({
@@ -97,7 +120,7 @@ async function writeRecipe({
 }): Promise<void> {
   await mkdir(recipe, { recursive: true });
   const lines = [
-    "name: bench/starter",
+    `name: ${imageName}`,
     "title: Bench",
     `distribution: ${distribution}`,
     "packages:",

@@ -20,7 +20,9 @@ export interface Cost {
   /** The largest sum of resident memory over the process tree, sampled every 50 ms; shared pages count in each. */
   readonly peakBytes: number;
   readonly code: number;
-  /** The end of what it printed. */
+  /** The end of what it printed to standard output. */
+  readonly stdout: string;
+  /** The end of all that it printed. */
   readonly output: string;
 }
 
@@ -47,6 +49,7 @@ export async function measure({ program, args, env, cwd }: Command): Promise<Cos
       cpuSeconds: childSeconds(times!()),
       peakBytes,
       code: code ?? 1,
+      stdout: printed[0]!(),
       output: printed
         .map((text) => text())
         .join("\n")

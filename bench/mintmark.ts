@@ -3,9 +3,11 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { plainEnvironment, run } from "../src/base/child.ts";
+import { sleep, tickMs } from "../src/base/clock.ts";
 import { Failure } from "../src/base/errors.ts";
+import type { Image } from "../src/client/api-types.ts";
 import { mediaTypes, type Manifest } from "../src/model/oci.ts";
-import type { Ground } from "./ground.ts";
+import { imageName, type Ground } from "./ground.ts";
 import { reasonIn, type Command } from "./measure.ts";
 
 const starter = resolve(import.meta.dirname, "../bin/mintmark");
@@ -20,11 +22,11 @@ export function dataFolder({ work }: Ground, name: string): string {
   return join(work, `data-${name}`);
 }
 
-/** The command that builds the ground's recipe. */
+/** The command that builds the ground's recipe and prints the image as JSON. */
 export function buildCommand(ground: Ground, data: string, flags: readonly string[] = []): Command {
   return {
     program: starter,
-    args: ["build", ground.recipe, "--data", data, "--config", ground.config, ...flags],
+    args: ["build", ground.recipe, "--data", data, "--config", ground.config, "--json", ...flags],
     env: environment(ground),
   };
 }
@@ -79,13 +81,48 @@ async function printedUrl(...outputs: readonly NodeJS.ReadableStream[]): Promise
 /** The manifest of the newest image of the recipe, as a host gets it from the registry. */
 export function manifestIn(ground: Ground, folder: string): Promise<Manifest> {
   return withServer(ground, folder, async ({ url }) => {
-    const response = await fetch(`${url}/v2/bench/starter/manifests/latest`, {
+    const response = await fetch(`${url}/v2/${imageName}/manifests/latest`, {
       headers: { accept: mediaTypes.manifest },
     });
     if (!response.ok)
       throw new Failure("not_found", `Cannot read the built image: the registry answered ${response.status}`);
     return (await response.json()) as Manifest;
   });
+}
+
+/** The newest image of the recipe as the API tells it. */
+async function imageIn({ url }: Running): Promise<Image> {
+  const response = await fetch(`${url}/images/${encodeURIComponent(`${imageName}:latest`)}`);
+  if (!response.ok)
+    throw new Failure("not_found", `Cannot read the built image: the server answered ${response.status}`);
+  return (await response.json()) as Image;
+}
+
+const proofMs = 300_000;
+
+/** Serves the folder until no proof is queued: a clean build in the background would slow what is measured next. */
+export function settle(ground: Ground, folder: string): Promise<Image["reproduced"]> {
+  return withServer(ground, folder, untilProven);
+}
+
+/** Waits until the newest image is proven or was replaced, and returns which. */
+export async function untilProven(running: Running): Promise<Image["reproduced"]> {
+  const end = tickMs() + proofMs;
+  for (;;) {
+    const { reproduced } = await imageIn(running);
+    if (reproduced !== "pending") return reproduced;
+    if (tickMs() > end) throw new Failure("internal", `Cannot wait for the proof: it took ${proofMs / 1000} s`);
+    await sleep(250);
+  }
+}
+
+/** Milliseconds of each step, as the command's JSON tells them; undefined where it printed no image. */
+export function stepsIn(stdout: string): Readonly<Record<string, number>> | undefined {
+  try {
+    return (JSON.parse(stdout) as Partial<Image>).durations;
+  } catch {
+    return undefined;
+  }
 }
 
 function environment({ work }: Ground): Record<string, string> {

@@ -1,4 +1,5 @@
 import type { Cost } from "./measure.ts";
+import { stepsIn } from "./mintmark.ts";
 import type { Figure, Scenario } from "./scenario.ts";
 
 /** What came of one scenario: costs of its runs, a figure, or why there is neither. */
@@ -43,6 +44,23 @@ function cells(outcome: Outcome): [string, string, string] {
 
 function megabytes(bytes: number): string {
   return `${(bytes / 1e6).toFixed(1)} MB`;
+}
+
+/** Where the time of our own builds went: one line a scenario, steps of 50 ms and more, and what lies outside of them. */
+export function formatSteps(outcomes: readonly Outcome[]): string {
+  return outcomes
+    .flatMap((outcome) => {
+      const cost = typical(outcome);
+      const steps = cost === undefined ? undefined : stepsIn(cost.stdout);
+      if (cost === undefined || steps === undefined) return [];
+      const inSteps = Object.values(steps).reduce((sum, ms) => sum + ms, 0) / 1000;
+      const parts = Object.entries(steps).flatMap(([name, ms]) =>
+        ms < 50 ? [] : [`${name} ${(ms / 1000).toFixed(2)}`],
+      );
+      parts.push(`outside ${(cost.wallSeconds - inSteps).toFixed(2)}`);
+      return [`${outcome.scenario.name}: ${inSteps.toFixed(2)} s in steps; ${parts.join(", ")}`];
+    })
+    .join("\n");
 }
 
 /** Seconds or bytes of an outcome, whichever it gives. */

@@ -1,6 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { buildCommand, buildOnce, dataFolder, manifestIn, mintmarkMissing } from "../mintmark.ts";
+import { buildCommand, buildOnce, dataFolder, manifestIn, mintmarkMissing, settle } from "../mintmark.ts";
 import type { Ground } from "../ground.ts";
 import type { Scenario } from "../scenario.ts";
 
@@ -14,6 +14,7 @@ export const mintmarkOnePackage: Scenario = {
   async prepare(ground) {
     const folder = dataFolder(ground, "cold");
     await buildOnce(ground, folder, ["--update"]);
+    await settle(ground, folder);
     await writeFile(beforePath(ground), JSON.stringify(await manifestIn(ground, folder)));
     await ground.change();
   },

@@ -1,7 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { existsSync } from "node:fs";
+import { Failure } from "../../src/base/errors.ts";
 import type { Manifest } from "../../src/model/oci.ts";
-import { buildOnce, dataFolder, manifestIn, mintmarkMissing } from "../mintmark.ts";
+import { buildOnce, dataFolder, manifestIn, mintmarkMissing, settle } from "../mintmark.ts";
 import type { Scenario } from "../scenario.ts";
 import { beforePath, mintmarkOnePackage } from "./mintmark-one-package.ts";
 
@@ -18,6 +19,9 @@ export const mintmarkPull: Scenario = {
   },
   async run(ground) {
     const before = JSON.parse(await readFile(beforePath(ground), "utf8")) as Manifest;
+    // An image that its proof replaces would be pulled twice: the saving counts only if it was right.
+    const proof = await settle(ground, dataFolder(ground, "cold"));
+    if (proof === "no") throw new Failure("internal", "Cannot count the bytes to pull: the proof replaced the image");
     const after = await manifestIn(ground, dataFolder(ground, "cold"));
     const held = new Set([before.config, ...before.layers].map(({ digest }) => digest));
     const value = [after.config, ...after.layers]

@@ -1,4 +1,4 @@
-import { buildCommand, buildOnce, dataFolder, mintmarkMissing } from "../mintmark.ts";
+import { buildCommand, buildOnce, dataFolder, mintmarkMissing, settle } from "../mintmark.ts";
 import type { Scenario } from "../scenario.ts";
 
 /** The same recipe and lock once more: what a cron job costs when nothing is new. */
@@ -8,6 +8,10 @@ export const mintmarkRepeat: Scenario = {
   beside: ["mmdebstrap-file"],
   bar: { limit: 1 },
   missing: mintmarkMissing,
-  prepare: (ground) => buildOnce(ground, dataFolder(ground, "cold")),
+  async prepare(ground) {
+    const folder = dataFolder(ground, "cold");
+    await buildOnce(ground, folder);
+    await settle(ground, folder);
+  },
   run: async (ground) => buildCommand(ground, dataFolder(ground, "cold")),
 };
