@@ -150,13 +150,20 @@ test("guessing locks one account for one network, parallel guesses too, and one 
       Array.from({ length: 12 }, (_, index) => accounts.authenticate(basic("admin", `guess${index}`), address)),
     );
     assert.equal(guesses.filter(({ status }) => status === "fulfilled").length, 5);
-    await assert.rejects(accounts.authenticate(right, address), { code: "rate_limited" });
-    assert.ok(await accounts.authenticate(right, "192.0.2.2"), "another network is not locked");
-    shiftClock(2000);
+    // Each further guess doubles the delay: it must outlast a slow machine.
+    const turns = [2000, 4000, 8000, 16_000, 32_000];
     try {
+      for (const turn of turns) {
+        shiftClock(turn);
+        assert.equal(await accounts.authenticate(basic("admin", "again"), address), undefined);
+      }
+      await assert.rejects(accounts.authenticate(right, address), { code: "rate_limited" });
+      assert.ok(await accounts.authenticate(right, "192.0.2.2"), "another network is not locked");
+      shiftClock(64_000);
+      turns.push(64_000);
       assert.ok(await accounts.authenticate(right, address));
     } finally {
-      shiftClock(-2000);
+      shiftClock(-turns.reduce((sum, turn) => sum + turn, 0));
     }
     assert.equal(await accounts.authenticate(basic("nobody", "my-password"), address), undefined);
     const events = await listAuditEvents(store.db, { limit: 100 });

@@ -35,7 +35,7 @@ test("no change of a character leaves a token valid", () => {
   const key = randomBytes(32);
   const token = signToken(key, claims, 300);
   fc.assert(
-    fc.property(fc.nat(token.length - 1), fc.constantFrom(..."ABab01-_."), (at, letter) => {
+    fc.property(fc.nat(token.length - 1), fc.constantFrom(..."ABab01-_.".split("")), (at, letter) => {
       const changed = token.slice(0, at) + letter + token.slice(at + 1);
       return changed === token || readToken(key, changed, "mintmark") === undefined;
     }),
