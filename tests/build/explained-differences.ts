@@ -20,8 +20,6 @@ export const explainedDifferences: readonly Explanation[] = [
     paths: /^etc\/(?:shadow|gshadow|passwd|group)-$|^etc\/\.pwd\.lock$/,
     why: "account files before their last change, and the lock of the tools that changed them",
   },
-  { paths: /^etc\/(?:shadow)$/, why: "the day of the last password change is the lock's day for every account" },
-  { paths: /^etc\/shells$/, why: "shells stand in the order in which their packages were configured" },
   { paths: /^var\/(?:cache\/debconf|lib\/dpkg)\/.*-old$/, why: "the state before the last step of dpkg and debconf" },
   {
     paths: /^var\/(?:cache|lib)\/(?:apt|dpkg)\/(?:.*\/)?[lL]ock(?:-frontend)?$/,
@@ -42,4 +40,10 @@ export const explainedDifferences: readonly Explanation[] = [
     what: ["content"],
     why: "modules of the byte compiler itself: whether it imports or compiles them first shows in reference flags; ours are the same in every build",
   },
+];
+
+/** Differences that the day or the order of configuring may bring, or not. */
+export const possibleDifferences: readonly Explanation[] = [
+  { paths: /^etc\/shadow$/, why: "the day of the last password change is the lock's day for every account" },
+  { paths: /^etc\/shells$/, why: "shells stand in the order in which their packages were configured" },
 ];
