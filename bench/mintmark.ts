@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import { plainEnvironment, run } from "../src/base/child.ts";
 import { sleep, tickMs } from "../src/base/clock.ts";
 import { Failure } from "../src/base/errors.ts";
-import type { Image } from "../src/client/api-types.ts";
+import type { Image, ImageList } from "../src/client/api-types.ts";
 import { mediaTypes, type Manifest } from "../src/model/oci.ts";
 import { imageName, type Ground } from "./ground.ts";
 import { reasonIn, type Command } from "./measure.ts";
@@ -90,27 +90,21 @@ export function manifestIn(ground: Ground, folder: string): Promise<Manifest> {
   });
 }
 
-/** The newest image of the recipe as the API tells it. */
-async function imageIn({ url }: Running): Promise<Image> {
-  const response = await fetch(`${url}/images/${encodeURIComponent(`${imageName}:latest`)}`);
-  if (!response.ok)
-    throw new Failure("not_found", `Cannot read the built image: the server answered ${response.status}`);
-  return (await response.json()) as Image;
-}
-
 const proofMs = 300_000;
 
 /** Serves the folder until no proof is queued: a clean build in the background would slow what is measured next. */
-export function settle(ground: Ground, folder: string): Promise<Image["reproduced"]> {
+export function settle(ground: Ground, folder: string): Promise<{ readonly replacedCount: number }> {
   return withServer(ground, folder, untilProven);
 }
 
-/** Waits until the newest image is proven or was replaced, and returns which. */
-export async function untilProven(running: Running): Promise<Image["reproduced"]> {
+/** Waits until every image is proven or was replaced; counts those that were replaced in all. */
+export async function untilProven({ url }: Running): Promise<{ readonly replacedCount: number }> {
   const end = tickMs() + proofMs;
   for (;;) {
-    const { reproduced } = await imageIn(running);
-    if (reproduced !== "pending") return reproduced;
+    const response = await fetch(`${url}/images`);
+    if (!response.ok) throw new Failure("not_found", `Cannot list the images: the server answered ${response.status}`);
+    const states = ((await response.json()) as ImageList).images.map(({ reproduced }) => reproduced);
+    if (!states.includes("pending")) return { replacedCount: states.filter((state) => state === "no").length };
     if (tickMs() > end) throw new Failure("internal", `Cannot wait for the proof: it took ${proofMs / 1000} s`);
     await sleep(250);
   }

@@ -29,7 +29,7 @@ export async function withClient<Result>(
     import("../pipeline/pipeline.ts"),
     import("../server/server.ts"),
   ]);
-  const factory = await openFactory(config, log);
+  const factory = await openFactory(config, log, { isStanding: false });
   try {
     const api = await openLocalApi({ factory, config, log, version: context.version });
     try {

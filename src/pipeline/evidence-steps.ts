@@ -190,7 +190,10 @@ export async function passGate(context: BuildContext, inputs: Inputs, scan: Scan
     "gate_denied",
     `The gate refuses "${repository}": ${denials[0] ?? "no reason was given"}${denials.length > 1 ? ` and ${denials.length - 1} more` : ""}`,
     {
-      hint: "Nothing was published. Update the packages with --update, or record a dated exception with `mintmark exception create`",
+      hint:
+        scan.coverage === "no-data"
+          ? "Nothing was published. Build where the security suites can be reached, or bring advisories with `mintmark advisories import`"
+          : "Nothing was published. Update the packages with --update, or record a dated exception with `mintmark exception create`",
       details: { verdict, denials },
     },
   );

@@ -141,7 +141,7 @@ export async function makeImage(
   const { loaded, lock, lockDigest } = inputs;
   return runStage(context, {
     name: "configure",
-    version: 1,
+    version: 2,
     input: { lockDigest, recipe: loaded.sha256, clean: !parts.mayReuse },
     async work() {
       const configured = await workshop.configure(

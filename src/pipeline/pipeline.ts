@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { importAdvisories } from "../advisories/advisories.ts";
 import { isoSeconds } from "../base/clock.ts";
 import { toFailure } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
@@ -17,6 +18,12 @@ import type { BuildRequest, BuildRun, Factory } from "./factory.ts";
 import { mint } from "./mint.ts";
 import { inquiries } from "./inquiries.ts";
 
+/** How a factory is opened. */
+interface FactoryOptions {
+  /** Whether it stands for long, as a server does: one command's factory leaves proofs and feeds to the next server. */
+  readonly isStanding?: boolean;
+}
+
 /**
  * The pipeline room: wires the stages and knows, alone, which follows which.
  *
@@ -27,10 +34,10 @@ import { inquiries } from "./inquiries.ts";
  *
  * @throws Failure `data_locked`, `data_newer`, `key_unusable`
  */
-export async function openFactory(config: Config, log: Log): Promise<Factory> {
+export async function openFactory(config: Config, log: Log, options: FactoryOptions = {}): Promise<Factory> {
   const store = await openStore({ dataDir: config.dataDir, log });
   try {
-    return await assemble(config, store, log);
+    return await assemble({ config, store, log, isStanding: options.isStanding ?? true });
   } catch (error) {
     await store.close();
     throw error;
@@ -40,7 +47,13 @@ export async function openFactory(config: Config, log: Log): Promise<Factory> {
 const defaultHost = (config: Config): string =>
   new URL(config.publicUrl ?? `http://${config.listen.host}:${config.listen.port}`).host;
 
-async function assemble(config: Config, store: Store, log: Log): Promise<Factory> {
+interface Assembly extends Required<FactoryOptions> {
+  readonly config: Config;
+  readonly store: Store;
+  readonly log: Log;
+}
+
+async function assemble({ config, store, log, isStanding }: Assembly): Promise<Factory> {
   await clearWork(config.dataDir);
   const registry = openRegistry(store);
   const sources = config.upstreams.apt;
@@ -76,7 +89,7 @@ async function assemble(config: Config, store: Store, log: Log): Promise<Factory
     },
   };
   queue.define("build", 1, (job) => runBuild(site, job), { attemptsMax: 1 });
-  queue.define("proof", 1, (job) => runProof(site, job), { attemptsMax: 2 });
+  if (isStanding) await takeStanding(site, queue);
   return {
     store,
     registry,
@@ -95,6 +108,17 @@ async function assemble(config: Config, store: Store, log: Log): Promise<Factory
       await store.close();
     },
   };
+}
+
+/** What is done at leisure: proofs of quick builds, and the feeds that the configuration names. */
+async function takeStanding(site: Site, queue: Queue): Promise<void> {
+  queue.define("proof", 1, (job) => runProof(site, job), { attemptsMax: 2 });
+  queue.define("advisories", 1, async ({ input, signal }) => {
+    const reports = await importAdvisories(site.store, { place: input as string, signal });
+    return reports.map(({ feed, added, changed, removed }) => ({ feed: feed.name, added, changed, removed }));
+  });
+  for (const place of site.config.advisories.sources)
+    await queue.enqueue({ name: "advisories", input: place, dedupeKey: `advisories:${place}` });
 }
 
 /** Two builds of one recipe take turns: they share its lock and its kept system. */

@@ -174,7 +174,7 @@ export async function updateLists(root: PrivateRoot, signal?: AbortSignal): Prom
 
 function firstLine(lines: readonly string[]): string {
   return (lines.find((line) => line.startsWith("E")) ?? lines[0] ?? "apt-get update failed").replace(
-    /^(?:E|W|Err):?\d*\s*/,
+    /^(?:Err|E|W):?\d*\s*/,
     "",
   );
 }

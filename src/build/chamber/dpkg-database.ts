@@ -9,7 +9,12 @@ const folder = "var/lib/dpkg";
 export function makeDatabase(root: string): void {
   for (const part of ["info", "updates", "triggers", "parts", "alternatives"])
     mkdirSync(join(root, folder, part), { recursive: true });
-  for (const [name, text] of Object.entries({ status: "", available: "", "info/format": "1\n" })) {
+  for (const [name, text] of Object.entries({
+    status: "",
+    available: "",
+    "info/format": "1\n",
+    "triggers/Unincorp": "",
+  })) {
     const path = join(root, folder, name);
     if (!existsSync(path)) writeFileSync(path, text);
   }

@@ -32,7 +32,13 @@ export async function startInNamespaces(program: string, args: readonly string[]
   });
   failed.catch(() => undefined);
   await Promise.race([new Promise((resolve) => ready!.once("data", resolve)), failed]);
-  await mapIds(child.pid!);
+  try {
+    await mapIds(child.pid!);
+  } catch (error) {
+    // It waits for its ids and would wait for ever.
+    child.kill("SIGKILL");
+    throw error;
+  }
   if (go !== null && go !== undefined && "end" in go) go.end("mapped\n");
   return child;
 }

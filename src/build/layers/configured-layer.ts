@@ -1,4 +1,5 @@
 import { createReadStream } from "node:fs";
+import { dirname } from "node:path";
 import { sha256Hex } from "../../base/hash.ts";
 import { limits } from "../../base/limits.ts";
 import { readTar, type TarHeader } from "../../base/tar.ts";
@@ -8,7 +9,7 @@ import type { TreeEntry } from "../trees/tree.ts";
 import type { PackageTree } from "../trees/unpack-packages.ts";
 import { putLayer, type Compression, type Layer, type LayerEntry } from "./layer.ts";
 import { dropReason, normaliseContent } from "./normalise.ts";
-import { layerEntry, layerGroups } from "./package-layers.ts";
+import { layerEntry, layerGroups, treeHeader } from "./package-layers.ts";
 
 interface ConfiguredLayerInput {
   readonly trees: readonly PackageTree[];
@@ -56,15 +57,42 @@ export async function configuredLayers({
   if (bytecode.length > 0)
     layers.push(
       await putLayer({
-        entries: bytecode.map(timeless),
+        entries: withFolders(bytecode.map(timeless), (path) => timelessFolder(path, { entries, stacked })),
         compression,
         createdBy: "mintmark configure: Python bytecode",
         blobs,
         signal,
       }),
     );
-  layers.push(await putLayer({ entries: others, compression, createdBy: "mintmark configure", blobs, signal }));
+  const whole = withFolders(others, (path) => entries.get(path) ?? stackedFolder(path, stacked));
+  layers.push(await putLayer({ entries: whole, compression, createdBy: "mintmark configure", blobs, signal }));
   return layers;
+}
+
+/** A layer tells every folder that it touches: an engine gives those that it has to make a mode of its own. */
+function withFolders(entries: readonly LayerEntry[], folderOf: (path: string) => LayerEntry | undefined): LayerEntry[] {
+  const whole = new Map(entries.map((entry) => [entry.header.path, entry]));
+  for (const { header } of entries)
+    for (let parent = dirname(header.path); parent !== "."; parent = dirname(parent)) {
+      const folder = whole.has(parent) ? undefined : folderOf(parent);
+      if (folder !== undefined) whole.set(parent, folder);
+    }
+  return [...whole.values()];
+}
+
+type Stacked = ReadonlyMap<string, StackedEntry>;
+
+function stackedFolder(path: string, stacked: Stacked): LayerEntry | undefined {
+  const entry = stacked.get(path)?.entry;
+  return entry?.kind === "folder" ? { header: treeHeader(entry) } : undefined;
+}
+
+function timelessFolder(
+  path: string,
+  { entries, stacked }: { readonly entries: ReadonlyMap<string, LayerEntry>; readonly stacked: Stacked },
+): LayerEntry | undefined {
+  const made = entries.get(path);
+  return made === undefined ? stackedFolder(path, stacked) : timeless(made);
 }
 
 /** Bytecode made by packages is checked by hash, so its own time says nothing and must not move the layer. */

@@ -48,5 +48,6 @@ test("normaliseContent gives shadow the lock's day, empties the machine id and s
     "Package: a\nArchitecture: all\n\nPackage: b\nArchitecture: all\n\n",
   );
   assert.equal(normal("var/lib/dpkg/triggers/File", "/b x\n/a y\n/a y\n"), "/a y\n/b x\n");
+  assert.equal(normal("var/lib/dpkg/triggers/Unincorp", "ldconfig -\n"), "");
   assert.equal(normal("etc/motd", "x"), "x");
 });

@@ -20,7 +20,6 @@ const dropped: readonly { readonly paths: RegExp; readonly why: string }[] = [
       /^var\/lib\/dpkg\/(?:lock|lock-frontend|triggers\/Lock|available|cmethopt)$|^var\/lib\/dpkg\/(?:updates|tmp\.ci|parts)\/.+$/,
     why: "locks and passing state of dpkg",
   },
-  { paths: /^var\/lib\/dpkg\/triggers\/Unincorp$/, why: "empty once all triggers ran" },
   { paths: /^var\/log\/(?:.*\.log|apt\/.+|bootstrap\.log)$/, why: "logs of the build tell times" },
   { paths: /^var\/lib\/dbus\/machine-id$/, why: "the identity of one machine" },
   { paths: /^etc\/(?:hostname|resolv\.conf|hosts)$/, why: "the container's own; those of the builder must not leak" },
@@ -37,6 +36,9 @@ export function dropReason(path: string): string | undefined {
 
 const secondsPerDay = 86_400;
 
+/** Triggers that were set off and not yet handed to anybody; empty in an installed system. */
+const unincorporatedPath = "var/lib/dpkg/triggers/Unincorp";
+
 /**
  * The content of a file with what depends on the build's day, order or machine made equal.
  *
@@ -44,7 +46,8 @@ const secondsPerDay = 86_400;
  */
 export function normaliseContent(path: string, content: Buffer, epochSeconds: number): Buffer {
   if (path === "etc/shadow") return shadowDays(content, Math.floor(epochSeconds / secondsPerDay));
-  if (path === "etc/machine-id") return Buffer.alloc(0);
+  // Without this file dpkg takes every trigger for pending the next time it runs.
+  if (path === "etc/machine-id" || path === unincorporatedPath) return Buffer.alloc(0);
   if (path === "var/lib/dpkg/status") return sortedParagraphs(content);
   if (path === "var/lib/dpkg/triggers/File" || (path.startsWith("var/lib/dpkg/triggers/") && content.length > 0))
     return sortedLines(content);

@@ -114,7 +114,8 @@ async function* readChunks(path: string, sizeBytes: number): AsyncGenerator<Uint
   else for await (const chunk of createReadStream(path, { highWaterMark: limits.chunkBytes })) yield chunk as Buffer;
 }
 
-function treeHeader({ path, kind, mode, uid, gid, mtimeSeconds, sizeBytes, link }: TreeEntry): TarHeader {
+/** The tar header of a tree's entry. */
+export function treeHeader({ path, kind, mode, uid, gid, mtimeSeconds, sizeBytes, link }: TreeEntry): TarHeader {
   return {
     path,
     kind,
