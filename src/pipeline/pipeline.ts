@@ -10,11 +10,11 @@ import type { Digest } from "../model/digest.ts";
 import type { ProgressEvent } from "../model/progress.ts";
 import { openRegistry } from "../registry/registry.ts";
 import { openKey } from "../sign/sign.ts";
-import { addProof } from "../store/images-records.ts";
+import { addProof, listImageRecords, newestProof } from "../store/images-records.ts";
 import { getRun, type RunRecord } from "../store/run-records.ts";
 import { openStore, type Store } from "../store/store.ts";
 import type { BuildContext, ProofRequest, Site } from "./build-context.ts";
-import type { BuildRequest, BuildRun, Factory } from "./factory.ts";
+import type { BuildRequest, BuildRun, Factory, ImageSummary } from "./factory.ts";
 import { mint } from "./mint.ts";
 import { inquiries } from "./inquiries.ts";
 
@@ -79,13 +79,8 @@ async function assemble({ config, store, log, isStanding }: Assembly): Promise<F
     keys,
     registryHost: () => host,
     async requestProof(proof) {
-      await addProof(store.db, { digest: proof.image, result: "pending", detail: "a clean rebuild is queued" });
-      await queue.enqueue({
-        name: "proof",
-        input: proof,
-        concurrencyKey: buildKey(proof.request),
-        dedupeKey: proof.image,
-      });
+      await addProof(store.db, { digest: proof.image, result: "pending", detail: "a clean rebuild is to come" });
+      if (isStanding) await enqueueProof(queue, proof);
     },
   };
   queue.define("build", 1, (job) => runBuild(site, job), { attemptsMax: 1 });
@@ -117,9 +112,33 @@ async function takeStanding(site: Site, queue: Queue): Promise<void> {
     const reports = await importAdvisories(site.store, { place: input as string, signal });
     return reports.map(({ feed, added, changed, removed }) => ({ feed: feed.name, added, changed, removed }));
   });
+  for (const proof of await pendingProofs(site)) await enqueueProof(queue, proof);
   for (const place of site.config.advisories.sources)
     await queue.enqueue({ name: "advisories", input: place, dedupeKey: `advisories:${place}` });
 }
+
+async function enqueueProof(queue: Queue, proof: ProofRequest): Promise<void> {
+  const { image, request } = proof;
+  await queue.enqueue({ name: "proof", input: proof, concurrencyKey: buildKey(request), dedupeKey: image });
+}
+
+/** Images that a command minted and left to be proven. */
+async function pendingProofs({ store }: Site): Promise<ProofRequest[]> {
+  const proofs: ProofRequest[] = [];
+  for (const { digest, summary } of await listImageRecords(store.db, pendingMax)) {
+    if ((await newestProof(store.db, digest)) !== "pending") continue;
+    const { recipe, distribution, architecture, lockDigest } = JSON.parse(summary) as ImageSummary;
+    proofs.push({
+      image: digest as Digest,
+      lockDigest,
+      request: { recipe, distribution, architecture, mode: "auto", actor: "proof" },
+    });
+  }
+  return proofs;
+}
+
+/** Newest images that are looked through for a proof to come. */
+const pendingMax = 200;
 
 /** Two builds of one recipe take turns: they share its lock and its kept system. */
 function buildKey({ recipe, distribution, architecture }: BuildRequest): string {

@@ -119,6 +119,19 @@ describe("minting", { skip }, () => {
     assert.equal((await factory.image(run.image!))?.reproduced, "yes");
   });
 
+  it("leaves the proof of a command's build to the next server", async () => {
+    await factory.close();
+    factory = await site.open(repository, { isStanding: false });
+    await repository.add([busyDeb("1.2")]);
+    await repository.publish();
+    const { run } = await build(factory, { recipe, mode: "update" });
+    assert.equal((await factory.image(run.image!))?.reproduced, "pending");
+    await factory.close();
+    factory = await site.open(repository);
+    await factory.settled();
+    assert.equal((await factory.image(run.image!))?.reproduced, "yes");
+  });
+
   it("names the script that fails and publishes nothing", async () => {
     const tags = await factory.registry.tags("test/small");
     const broken = await site.recipe(

@@ -15,7 +15,7 @@ export interface TestSite {
   /** Writes a recipe and returns its folder. */
   recipe(name: string, yaml: string): Promise<string>;
   /** Opens a factory that builds from the repository. */
-  open(repository: AptRepository, extra?: Readonly<Record<string, string>>): Promise<Factory>;
+  open(repository: AptRepository, options?: Parameters<typeof openFactory>[2]): Promise<Factory>;
   close(): Promise<void>;
 }
 
@@ -32,13 +32,13 @@ export async function makeSite(): Promise<TestSite> {
       await writeFile(join(path, "image.yaml"), yaml);
       return path;
     },
-    async open(repository, extra = {}) {
+    async open(repository, options) {
       const sources = sourcesOf(repository);
       const config = await loadConfig({
         flags: { data: dataDir },
-        environment: { MINTMARK_UPSTREAMS_APT: JSON.stringify(sources), ...extra },
+        environment: { MINTMARK_UPSTREAMS_APT: JSON.stringify(sources) },
       });
-      return openFactory(config, silentLog);
+      return openFactory(config, silentLog, options);
     },
     close: () => rm(folder, { recursive: true, force: true }),
   };
