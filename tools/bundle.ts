@@ -3,7 +3,7 @@
  *
  * The folder lies as deep in the checkout as a room of `src/`, so that paths relative to it hold in both forms.
  */
-import { cp, mkdir, rename, rm } from "node:fs/promises";
+import { cp, mkdir, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -31,9 +31,13 @@ try {
       js: 'import { createRequire as requireOf } from "node:module"; const require = requireOf(import.meta.url);',
     },
   });
-  await cp(join(root, "src/server/api-page"), join(fresh, "api-page"), { recursive: true });
-  await rm(target, { recursive: true, force: true });
-  await rename(fresh, target);
+  await mkdir(target, { recursive: true });
+  await cp(join(root, "src/server/api-page"), join(target, "api-page"), { recursive: true });
+  // Older parts stay, since a running server may not have read all of its own yet; the entries come last.
+  const parts = (await readdir(fresh)).filter((name) => name.endsWith(".js") || name.endsWith(".map"));
+  const isEntry = (name: string): boolean => name.startsWith("cli.js") || name.startsWith("chamber.js");
+  for (const name of [...parts.filter((part) => !isEntry(part)), ...parts.filter(isEntry)])
+    await rename(join(fresh, name), join(target, name));
 } finally {
   await rm(fresh, { recursive: true, force: true });
 }
