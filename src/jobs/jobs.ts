@@ -12,6 +12,8 @@ import type { RunEvent } from "../store/run-event-records.ts";
 import type { Store } from "../store/store.ts";
 import { EmbeddedQueue } from "./embedded-queue.ts";
 
+export { nextInstant, openSchedules, type Schedules } from "./schedules.ts";
+
 /** Durable work: the whole of what an engine offers. */
 export interface Queue {
   /** Says who does the work of a name; runs of it that wait start at once. */

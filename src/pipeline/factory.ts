@@ -1,5 +1,6 @@
 import type { Log } from "../base/log.ts";
 import type { Config } from "../config/config.ts";
+import type { Queue, Schedules } from "../jobs/jobs.ts";
 import type { Digest } from "../model/digest.ts";
 import type { ScanReport, Severity } from "../model/finding.ts";
 import type { ProgressEvent, ProgressListener, StepName } from "../model/progress.ts";
@@ -90,6 +91,10 @@ export interface Factory {
   why(reference: string): Promise<unknown>;
   /** Reads advisories from a folder, an archive or an address into the index. */
   importAdvisories(source: string, listener: ProgressListener): Promise<AdvisoryImport[]>;
+  /** Durable work of every kind. */
+  readonly queue: Queue;
+  /** What is queued again and again. */
+  readonly schedules: Schedules;
   /** The keys whose public halves clients trust. */
   readonly keys: { readonly release: SigningKey; readonly evidence: SigningKey };
   /** Tells under which address clients reach the registry: signatures of later builds carry its host. */

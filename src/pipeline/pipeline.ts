@@ -5,7 +5,7 @@ import { toFailure } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { clearWork, openWorkshop } from "../build/build.ts";
 import type { Config } from "../config/config.ts";
-import { openQueue, type Queue, type RunContext } from "../jobs/jobs.ts";
+import { openQueue, openSchedules, type Queue, type RunContext } from "../jobs/jobs.ts";
 import type { Digest } from "../model/digest.ts";
 import type { ProgressEvent } from "../model/progress.ts";
 import { openRegistry } from "../registry/registry.ts";
@@ -69,7 +69,8 @@ async function assemble({ config, store, log, isStanding }: Assembly): Promise<F
     evidence: await openKey({ folder, name: "evidence", ...given }),
   };
   let host = defaultHost(config);
-  const queue = await openQueue({ store, log, concurrency: 1 });
+  const queue = await openQueue({ store, log, concurrency: jobCount });
+  const schedules = openSchedules({ store, log });
   const site: Site = {
     store,
     registry,
@@ -91,14 +92,17 @@ async function assemble({ config, store, log, isStanding }: Assembly): Promise<F
     config,
     log,
     keys,
+    queue,
+    schedules,
     announce: (url) => void (host = new URL(url).host),
-    startBuild: (request) => queue.enqueue({ name: "build", input: request, concurrencyKey: buildKey(request) }),
+    startBuild: (request) => queue.enqueue({ name: "build", input: request, concurrencyKey: buildKey }),
     watch: (runId, after, signal) => watchRun(queue, { runId, after: after ?? 0, signal }),
     run: async (runId) => buildRun(await getRun(store.db, runId)),
     cancelBuild: (runId) => queue.cancel(runId),
     settled: () => queue.drain(),
     ...inquiries(site),
     async close() {
+      schedules.close();
       await queue.close({ waitMs: config.shutdownSeconds * 1000 });
       await store.close();
     },
@@ -118,8 +122,7 @@ async function takeStanding(site: Site, queue: Queue): Promise<void> {
 }
 
 async function enqueueProof(queue: Queue, proof: ProofRequest): Promise<void> {
-  const { image, request } = proof;
-  await queue.enqueue({ name: "proof", input: proof, concurrencyKey: buildKey(request), dedupeKey: image });
+  await queue.enqueue({ name: "proof", input: proof, concurrencyKey: buildKey, dedupeKey: proof.image });
 }
 
 /** Images that a command minted and left to be proven. */
@@ -140,10 +143,11 @@ async function pendingProofs({ store }: Site): Promise<ProofRequest[]> {
 /** Newest images that are looked through for a proof to come. */
 const pendingMax = 200;
 
-/** Two builds of one recipe take turns: they share its lock and its kept system. */
-function buildKey({ recipe, distribution, architecture }: BuildRequest): string {
-  return `build:${recipe}:${distribution ?? ""}:${architecture ?? ""}`;
-}
+/** Runs at the same time; builds are one of them at most. */
+const jobCount = 4;
+
+/** Builds and proofs take turns: each uses the whole machine, and those of a recipe share its lock and kept system. */
+const buildKey = "build";
 
 async function runBuild(site: Site, job: RunContext): Promise<{ image: Digest }> {
   const request = job.input as BuildRequest;

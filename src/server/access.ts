@@ -4,13 +4,14 @@ import type { FastifyRequest } from "fastify";
 import { Failure } from "../base/errors.ts";
 import { sha256Hex } from "../base/hash.ts";
 import type { Config } from "../config/config.ts";
+import type { ProjectAction } from "../model/permission.ts";
 
 /** Who asks, in the words of the API. */
 export interface Caller {
   readonly name: string;
   readonly role: "anonymous" | "robot" | "administrator";
-  /** Whether it may see the images of a repository, or have images built into it. */
-  may(action: "pull" | "build", repository: string): boolean;
+  /** Whether it may do something in a repository; a project's name stands for the whole project. */
+  may(action: ProjectAction, repository: string): boolean;
 }
 
 /**
@@ -31,7 +32,11 @@ interface AccessOptions {
 }
 
 /** Whom the doorkeeper lets in without an account may see everything: that is what `anonymousRead` says. */
-const nobody: Caller = { name: "anonymous", role: "anonymous", may: (action) => action === "pull" };
+const nobody: Caller = {
+  name: "anonymous",
+  role: "anonymous",
+  may: (action) => action === "pull" || action === "list",
+};
 const owner: Caller = { name: "owner", role: "administrator", may: () => true };
 
 /**

@@ -39,8 +39,13 @@ export async function openApiAccounts({ factory: { store }, config, log }: Accou
   const callerOf = (identity: Identity): Caller => ({
     name: identity.name,
     role: identity.role,
-    may: (action, repository) =>
-      action === "build" ? identity.mayBuild : accounts.authorize(identity, repository, "pull"),
+    may(action, repository) {
+      if (identity.role === "administrator") return true;
+      if (action === "build") return identity.mayBuild;
+      if (action === "list") return accounts.authorize(identity, repository, "pull");
+      const isRegistryAction = action === "pull" || action === "push" || action === "delete";
+      return isRegistryAction && accounts.authorize(identity, repository, action);
+    },
   });
   return {
     robots: accounts,

@@ -66,6 +66,8 @@ function tinyFactory(store: Store, config: Config, seen: Seen): Factory {
     store,
     config,
     registry: undefined as never,
+    queue: undefined as never,
+    schedules: undefined as never,
     log: silentLog,
     startBuild: async (request) => (seen.requests.push(request), runId),
     async *watch(_id, last = 0, signal) {

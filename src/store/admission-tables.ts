@@ -1,0 +1,2 @@
+/** The tables of admission. */
+export type AdmissionTables = object;

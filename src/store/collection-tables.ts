@@ -1,0 +1,2 @@
+/** The tables of collection. */
+export type CollectionTables = object;

@@ -1,0 +1,2 @@
+/** The tables of events. */
+export type EventTables = object;

@@ -1,0 +1,2 @@
+/** The tables of lifetime. */
+export type LifetimeTables = object;

@@ -1,0 +1,2 @@
+/** The tables of projects. */
+export type ProjectTables = object;

@@ -1,0 +1,2 @@
+/** The tables of replication. */
+export type ReplicationTables = object;
