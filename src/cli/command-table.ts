@@ -26,6 +26,7 @@ export const commandTable: readonly CommandRow[] = [
     load: () => import("./commands/exception.ts"),
   },
   { name: "robot", summary: "manage accounts of machines", load: () => import("./commands/robot.ts") },
+  { name: "job", summary: "list, follow, stop and retry durable work", load: () => import("./commands/job.ts") },
   { name: "serve", summary: "serve without a first build", load: () => import("./commands/serve.ts") },
   {
     name: "doctor",

@@ -161,6 +161,63 @@ export interface ImageList {
   readonly images: readonly Image[];
 }
 
+/** The schema "Job" of the API. */
+export interface Job {
+  readonly id: string;
+  /** What it does, such as build, proof, collection or backup */
+  readonly kind: string;
+  readonly state: "queued" | "running" | "succeeded" | "failed" | "cancelled";
+  /** How often it was begun */
+  readonly attempt: number;
+  readonly project?: string;
+  /** ISO 8601 in UTC */
+  readonly createdAt: string;
+  /** ISO 8601 in UTC */
+  readonly startedAt?: string;
+  /** ISO 8601 in UTC */
+  readonly endedAt?: string;
+  readonly output?: unknown;
+  readonly failure?: {
+    readonly code: string;
+    readonly message: string;
+    readonly hint?: string;
+  };
+}
+
+/** The schema "JobEvent" of the API. */
+export interface JobEvent {
+  readonly sequence: number;
+  /** ISO 8601 in UTC */
+  readonly at: string;
+  readonly event:
+    | {
+        readonly kind: "progress";
+        readonly phase: string;
+        readonly done: number;
+        /** 0 where it is not known yet */
+        readonly total: number;
+        readonly unit: string;
+        readonly note?: string;
+      }
+    | {
+        readonly kind: "line";
+        readonly line: string;
+      }
+    | {
+        readonly kind: string;
+      };
+}
+
+/** The schema "JobList" of the API. */
+export interface JobList {
+  readonly jobs: readonly Job[];
+}
+
+/** The schema "JobRevival" of the API. */
+export interface JobRevival {
+  readonly revived: boolean;
+}
+
 /** The schema "LockChange" of the API. */
 export interface LockChange {
   readonly path: string;

@@ -20,6 +20,10 @@ import type {
   FeedList,
   Image,
   ImageList,
+  Job,
+  JobEvent,
+  JobList,
+  JobRevival,
   LockChange,
   NewBuild,
   NewException,
@@ -33,7 +37,7 @@ import type {
   Verification,
 } from "./api-types.ts";
 import { findServer, type FoundServer } from "./find-server.ts";
-import { followBuild } from "./follow-build.ts";
+import { follow } from "./follow.ts";
 import { fetchTransport, requestHeaders, type ApiRequest, type ApiResponse, type Transport } from "./transport.ts";
 
 /** A document that goes out as it came in. */
@@ -55,6 +59,12 @@ export interface Client {
   /** The events of a build until it ends; goes on after a broken connection. */
   follow(id: string, options?: { readonly after?: number; readonly signal?: AbortSignal }): AsyncIterable<RunEvent>;
   cancelBuild(id: string): Promise<Cancellation>;
+  jobs(filter?: { readonly kind?: string; readonly state?: string }): Promise<JobList>;
+  job(id: string): Promise<Job>;
+  /** The events of a job until it ends; goes on after a broken connection. */
+  followJob(id: string, options?: { readonly after?: number; readonly signal?: AbortSignal }): AsyncIterable<JobEvent>;
+  cancelJob(id: string): Promise<Cancellation>;
+  retryJob(id: string): Promise<JobRevival>;
   lock(build: NewBuild): Promise<LockChange>;
   feeds(): Promise<FeedList>;
   importAdvisories(source: string): Promise<AdvisoryImport>;
@@ -68,6 +78,7 @@ export interface Client {
 
 /** Speaks to a server over any transport. */
 export function openClient(transport: Transport): Client {
+  const sent = (request: ApiRequest): Promise<ApiResponse> => ask(transport, request);
   const json = async <Answer>(request: ApiRequest): Promise<Answer> =>
     JSON.parse(await readText(await ask(transport, request))) as Answer;
   const get = <Answer>(path: string): Promise<Answer> => json({ method: "GET", path: `/api/v1${path}` });
@@ -88,8 +99,15 @@ export function openClient(transport: Transport): Client {
     verification: (id) => get(`${imagePath(id)}/verification`),
     startBuild: (build) => post("/images/build", build),
     build: (id) => get(`/builds/${encodeURIComponent(id)}`),
-    follow: (id, options) => followBuild({ ask: (request) => ask(transport, request), id, ...options }),
+    follow: (id, options) =>
+      follow<RunEvent>({ ask: sent, path: `/api/v1/builds/${encodeURIComponent(id)}`, ...options }),
     cancelBuild: (id) => post(`/builds/${encodeURIComponent(id)}/cancel`),
+    jobs: (filter = {}) => get(`/jobs?${new URLSearchParams(Object.entries(filter)).toString()}`),
+    job: (id) => get(`/jobs/${encodeURIComponent(id)}`),
+    followJob: (id, options) =>
+      follow<JobEvent>({ ask: sent, path: `/api/v1/jobs/${encodeURIComponent(id)}`, ...options }),
+    cancelJob: (id) => post(`/jobs/${encodeURIComponent(id)}/cancel`),
+    retryJob: (id) => post(`/jobs/${encodeURIComponent(id)}/retry`),
     lock: (build) => post("/locks", build),
     feeds: () => get("/advisories"),
     importAdvisories: (source) => post("/advisories/import", { source }),

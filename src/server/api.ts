@@ -10,6 +10,7 @@ import { buildRoutes } from "./routes/build-routes.ts";
 import { exceptionRoutes } from "./routes/exception-routes.ts";
 import { healthRoutes } from "./routes/health-routes.ts";
 import { imageRoutes } from "./routes/image-routes.ts";
+import { jobRoutes } from "./routes/job-routes.ts";
 import { robotRoutes } from "./routes/robot-routes.ts";
 
 /** Decides about a request; throws where it is refused. */
@@ -28,7 +29,7 @@ export function addApi(app: ApiApp, context: ApiContext, doorkeeper: Doorkeeper)
     request.caller = await doorkeeper(request, request.routeOptions.config.need ?? "administrator");
   });
   boundBodyTime(app);
-  for (const add of [healthRoutes, imageRoutes, buildRoutes, exceptionRoutes, advisoryRoutes, robotRoutes])
+  for (const add of [healthRoutes, imageRoutes, buildRoutes, jobRoutes, exceptionRoutes, advisoryRoutes, robotRoutes])
     add(app, context);
 }
 

@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { Failure } from "../../base/errors.ts";
-import type { BuildRequest } from "../../pipeline/factory.ts";
+import type { BuildRequest, RunEvent } from "../../pipeline/factory.ts";
 import type { Caller } from "../access.ts";
 import type { ApiApp, ApiContext } from "../api-app.ts";
-import { sendBuildLog } from "../build-log.ts";
+import { sendEvents } from "../event-stream.ts";
 import {
   acceptedBuildSchema,
   buildRequestSchema,
@@ -105,9 +105,9 @@ function logRoute(app: ApiApp, context: ApiContext): void {
     async (request, reply) => {
       const { id } = request.params;
       if ((await context.factory.run(id)) === undefined) missing(id);
-      const last = Number(request.headers["last-event-id"] ?? Number.NaN);
-      const after = request.query.after ?? (Number.isSafeInteger(last) && last >= 0 ? last : 0);
-      return await sendBuildLog({ context, request, reply, id, after });
+      const watch = (after: number, signal: AbortSignal): AsyncIterable<RunEvent> =>
+        context.factory.watch(id, after, signal);
+      return await sendEvents({ context, request, reply, watch });
     },
   );
 }

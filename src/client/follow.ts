@@ -1,14 +1,19 @@
 import { sleep } from "../base/clock.ts";
 import { Failure } from "../base/errors.ts";
-import type { Build, RunEvent } from "./api-types.ts";
 import type { ApiRequest, ApiResponse } from "./transport.ts";
 
 interface Following {
   readonly ask: (request: ApiRequest) => Promise<ApiResponse>;
-  readonly id: string;
+  /** `/api/v1/builds/ID`, below which its log is. */
+  readonly path: string;
   /** The last event that the caller has. */
   readonly after?: number;
   readonly signal?: AbortSignal;
+}
+
+/** An event of a log; they count from 1 without gaps. */
+interface Numbered {
+  readonly sequence: number;
 }
 
 /** A line of the log: one event. */
@@ -16,9 +21,13 @@ const lineChars = 1024 * 1024;
 /** Connections that brought nothing new, one after the other, before it gives up. */
 const fruitlessMax = 8;
 
-/** The events of a build in order, each once, until the build ends; a broken connection is taken up where it broke. */
-export async function* followBuild({ ask, id, after = 0, signal }: Following): AsyncGenerator<RunEvent> {
-  const path = `/api/v1/builds/${encodeURIComponent(id)}`;
+/** The events of a build or job in order, each once, until it ends; a broken connection is taken up where it broke. */
+export async function* follow<Event extends Numbered>({
+  ask,
+  path,
+  after = 0,
+  signal,
+}: Following): AsyncGenerator<Event> {
   const abort = signal === undefined ? {} : { signal };
   let last = after;
   for (let fruitless = 0; ;) {
@@ -30,7 +39,7 @@ export async function* followBuild({ ask, id, after = 0, signal }: Following): A
         accept: "application/x-ndjson",
         ...abort,
       });
-      for await (const event of eventsOf(body)) {
+      for await (const event of eventsOf<Event>(body)) {
         if (event.sequence <= last) continue;
         last = event.sequence;
         fruitless = 0;
@@ -43,15 +52,11 @@ export async function* followBuild({ ask, id, after = 0, signal }: Following): A
         throw error;
       broken = error;
     }
-    if (signal?.aborted === true) throw new Failure("cancelled", `Stopped following the build "${id}" on request`);
+    if (signal?.aborted === true) throw new Failure("cancelled", `Stopped following "${path}" on request`);
     if (++fruitless > fruitlessMax)
-      throw new Failure(
-        "upstream_unreachable",
-        `Cannot follow the build "${id}": the connection ends again and again`,
-        {
-          cause: broken,
-        },
-      );
+      throw new Failure("upstream_unreachable", `Cannot follow "${path}": the connection ends again and again`, {
+        cause: broken,
+      });
     await sleep(Math.min(250 * 2 ** fruitless, 5000), signal);
   }
 }
@@ -60,19 +65,18 @@ async function hasEnded(ask: Following["ask"], path: string): Promise<boolean> {
   const { body } = await ask({ method: "GET", path });
   const chunks: Uint8Array[] = [];
   for await (const chunk of body) chunks.push(chunk);
-  const { state } = JSON.parse(Buffer.concat(chunks).toString("utf8")) as Build;
-  return state === "succeeded" || state === "failed";
+  const { state } = JSON.parse(Buffer.concat(chunks).toString("utf8")) as { readonly state: string };
+  return state === "succeeded" || state === "failed" || state === "cancelled";
 }
 
-async function* eventsOf(body: AsyncIterable<Uint8Array>): AsyncGenerator<RunEvent> {
+async function* eventsOf<Event>(body: AsyncIterable<Uint8Array>): AsyncGenerator<Event> {
   const decoder = new TextDecoder();
   let rest = "";
   for await (const chunk of body) {
     const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
     rest = lines.pop()!;
-    if (rest.length > lineChars)
-      throw new Failure("too_large", "Cannot read the build log: one line is larger than 1 MiB");
+    if (rest.length > lineChars) throw new Failure("too_large", "Cannot read the log: one line is larger than 1 MiB");
     // Empty lines are signs of life; what stands after the last line end was cut off.
-    for (const line of lines) if (line !== "") yield JSON.parse(line) as RunEvent;
+    for (const line of lines) if (line !== "") yield JSON.parse(line) as Event;
   }
 }

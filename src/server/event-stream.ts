@@ -2,37 +2,37 @@ import { Readable } from "node:stream";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { sleep } from "../base/clock.ts";
 import { Failure, toFailure } from "../base/errors.ts";
-import type { RunEvent } from "../pipeline/factory.ts";
 import type { ApiContext } from "./api-app.ts";
 import { bounds } from "./bounds.ts";
 import { problemOf } from "./problem.ts";
 
-interface LogRequest {
+/** An event with its number, from 1 without gaps. */
+interface Numbered {
+  readonly sequence: number;
+}
+
+interface StreamRequest {
   readonly context: ApiContext;
   readonly request: FastifyRequest;
   readonly reply: FastifyReply;
-  readonly id: string;
-  /** The last event that the client has seen. */
-  readonly after: number;
+  /** The events after the last one that the client has seen, until the signal fires. */
+  readonly watch: (after: number, signal: AbortSignal) => AsyncIterable<Numbered>;
 }
 
 /**
- * Streams the events of a build as server-sent events or as lines of JSON.
+ * Streams the events of a build or job, after `?after=` or Last-Event-ID, as server-sent events or as lines of JSON.
  *
  * Events are read only as fast as the client takes them, so a slow one costs no memory; one that takes nothing
  * for `bounds.idleMs` is cut off and may go on later with its last sequence number.
  */
-export async function sendBuildLog({ context, request, reply, id, after }: LogRequest): Promise<FastifyReply> {
+export async function sendEvents({ context, request, reply, watch }: StreamRequest): Promise<FastifyReply> {
   const { streams } = context.metrics;
   if ((await streams.get()).values[0]!.value >= bounds.streams)
-    throw new Failure(
-      "rate_limited",
-      `Cannot follow the build "${id}": ${bounds.streams} readers follow builds already`,
-    );
+    throw new Failure("rate_limited", `Cannot follow that: ${bounds.streams} readers follow builds and jobs already`);
   const isEventStream = (request.headers.accept ?? "").includes("text/event-stream");
   const gone = new AbortController();
   const signal = AbortSignal.any([gone.signal, context.stopping]);
-  const events = context.factory.watch(id, after, signal);
+  const events = watch(lastSeen(request), signal);
   const stream = Readable.from(isEventStream ? eventStream(events, signal) : jsonLines(events, signal), {
     objectMode: false,
     highWaterMark: 64 * 1024,
@@ -52,8 +52,15 @@ export async function sendBuildLog({ context, request, reply, id, after }: LogRe
     .send(stream);
 }
 
+/** The number of the last event that the client has; 0 where it has none. */
+function lastSeen(request: FastifyRequest): number {
+  const { after } = request.query as { readonly after?: number };
+  const last = Number(request.headers["last-event-id"] ?? Number.NaN);
+  return after ?? (Number.isSafeInteger(last) && last >= 0 ? last : 0);
+}
+
 /** Source: HTML Living Standard, "Server-sent events". The last event is named `end`. */
-async function* eventStream(events: AsyncIterable<RunEvent>, signal: AbortSignal): AsyncGenerator<string> {
+async function* eventStream(events: AsyncIterable<Numbered>, signal: AbortSignal): AsyncGenerator<string> {
   yield "retry: 2000\n\n";
   try {
     for await (const next of withHeartbeat(events, signal))
@@ -65,16 +72,16 @@ async function* eventStream(events: AsyncIterable<RunEvent>, signal: AbortSignal
 }
 
 /** An empty line is a sign of life, and the first one sends the headers off; a failure cuts the stream, so that nobody takes it for the end. */
-async function* jsonLines(events: AsyncIterable<RunEvent>, signal: AbortSignal): AsyncGenerator<string> {
+async function* jsonLines(events: AsyncIterable<Numbered>, signal: AbortSignal): AsyncGenerator<string> {
   yield "\n";
   for await (const next of withHeartbeat(events, signal)) yield next === undefined ? "\n" : `${JSON.stringify(next)}\n`;
 }
 
 /** The items, and undefined whenever none came for a while. */
 async function* withHeartbeat(
-  events: AsyncIterable<RunEvent>,
+  events: AsyncIterable<Numbered>,
   signal: AbortSignal,
-): AsyncGenerator<RunEvent | undefined> {
+): AsyncGenerator<Numbered | undefined> {
   const iterator = events[Symbol.asyncIterator]();
   try {
     let pending = iterator.next();
