@@ -20,6 +20,10 @@ export interface Clients {
   readonly suite: Suite;
   /** Package versions by package name. */
   readonly versions: Readonly<Record<string, string>>;
+  /** The folder that the packages are unpacked in. */
+  readonly root: string;
+  /** The command line that starts a program, for one that stays. */
+  command(program: string, args: readonly string[]): { readonly program: string; readonly args: readonly string[] };
   /** Runs a program; a non-zero exit is an answer. */
   run(program: string, args: readonly string[], options?: RunOptions): ReturnType<typeof run>;
 }
@@ -97,13 +101,19 @@ async function openClients(folder: string, suite: Suite): Promise<Clients> {
   const libraryFolder = join(libraries, triplet);
   const loader = (await readdir(libraryFolder)).find((name) => /^ld-linux.*\.so\.\d$/.test(name));
   if (loader === undefined) throw new Error("the unpacked packages hold no loader");
+  const command: Clients["command"] = (program, args) => ({
+    program: join(libraryFolder, loader),
+    args: ["--library-path", libraryFolder, join(folder, "root/usr/bin", program), ...args],
+  });
   return {
     suite,
     versions,
+    root: join(folder, "root"),
+    command,
     run(program, args, options = {}) {
       const { env, ...rest } = options;
-      const command = ["--library-path", libraryFolder, join(folder, "root/usr/bin", program), ...args];
-      return run(join(libraryFolder, loader), command, {
+      const started = command(program, args);
+      return run(started.program, started.args, {
         timeoutMs: 120_000,
         ...rest,
         env: { ...plainEnvironment, ...env },
