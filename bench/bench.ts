@@ -7,6 +7,7 @@ import { writeFileAtomic } from "../src/base/files.ts";
 import { layGround, sets, type Ground } from "./ground.ts";
 import { measure, reasonIn } from "./measure.ts";
 import { stepsIn } from "./mintmark.ts";
+import { benchRegistry } from "./registry/registry-bench.ts";
 import type { Scenario } from "./scenario.ts";
 import { buildahInstall, buildahPull } from "./scenarios/buildah.ts";
 import { mintmarkCold } from "./scenarios/mintmark-cold.ts";
@@ -34,16 +35,22 @@ const scenarios: readonly Scenario[] = [
   mintmarkIdleAfter,
 ];
 
-const usage = `npm run bench -- [--set starter|small] [--only NAME,NAME] [--runs N] [--out FILE]
+const usage = `npm run bench -- [build] [--set starter|small] [--only NAME,NAME] [--runs N] [--out FILE]
+npm run bench -- registry [--only PART,PART] [--runs N] [--out FILE]
 
-Measures Mintmark beside its peers in one run and prints ratios. Nothing is installed: what is missing is named.
+Measures Mintmark beside its peers in one run and prints ratios: builds beside mmdebstrap and buildah, the registry
+beside Debian's docker-registry. Nothing is installed: what is missing is named.
 
   --set    the brief's starter packages (default), or the least that configures
   --only   scenarios to run: ${scenarios.map(({ name }) => name).join(", ")}
   --runs   repetitions of each timed scenario; the median is shown (default 1)
   --out    also write the results as JSON, such as bench/results/DATE.json`;
 
-const { values } = parseArgs({
+const {
+  values,
+  positionals: [subject = "build"],
+} = parseArgs({
+  allowPositionals: true,
   options: {
     set: { type: "string", default: "starter" },
     only: { type: "string" },
@@ -54,12 +61,21 @@ const { values } = parseArgs({
 });
 const set = sets.find((name) => name === values.set);
 const only = values.only?.split(",") ?? scenarios.map(({ name }) => name);
-const unknown = only.filter((name) => !scenarios.some((scenario) => scenario.name === name));
+const unknown =
+  subject === "registry" ? [] : only.filter((name) => !scenarios.some((scenario) => scenario.name === name));
 const runs = Number(values.runs);
-if (values.help === true || set === undefined || unknown.length > 0 || !Number.isInteger(runs) || runs < 1) {
+const isKnown = subject === "build" || subject === "registry";
+if (
+  values.help === true ||
+  !isKnown ||
+  set === undefined ||
+  unknown.length > 0 ||
+  !(Number.isInteger(runs) && runs > 0)
+) {
   console.log(unknown.length > 0 ? `There is no scenario ${unknown.join(", ")}\n\n${usage}` : usage);
   process.exitCode = values.help === true ? 0 : 2;
-} else await bench(set);
+} else if (subject === "registry") await benchRegistry({ only: values.only?.split(",") ?? [], runs, out: values.out });
+else await bench(set);
 
 async function bench(chosen: (typeof sets)[number]): Promise<void> {
   const machine = {
