@@ -126,7 +126,7 @@ describe("the embedded queue", () => {
     queue.define("work", 1, async () => {
       running += 1;
       atMost = Math.max(atMost, running);
-      await sleep(2);
+      await sleep(25);
       running -= 1;
     });
     await Promise.all(Array.from({ length: 12 }, async () => await queue.enqueue({ name: "work", input: null })));

@@ -11,6 +11,7 @@ import {
   SqliteQueryCompiler,
 } from "kysely";
 import { Failure } from "../base/errors.ts";
+import { GroupSync } from "./group-sync.ts";
 import type { Tables } from "./tables.ts";
 
 /** The typed query builder over the one database of a data folder. */
@@ -30,23 +31,29 @@ const statementCacheCount = 512;
 /**
  * Opens a SQLite file through our own Kysely dialect over `node:sqlite`.
  *
- * There is one connection; statements and transactions take it in the order they came. WAL with
- * synchronous=FULL: what a transaction has answered survives a power cut.
+ * There is one connection; statements and transactions take it in the order they came. What a statement or a
+ * transaction has answered survives a power cut: SQLite only writes its log, and whoever has written waits until a
+ * sync of the log, one for all who wait, has made it durable. SQLite itself would sync each by itself, on the event loop.
  *
  * @throws Failure `disk_full` from any write when the disk is full
  */
 export function openDatabase(path: string, options: { readonly readOnly: boolean }): DatabaseFile {
   const raw = new DatabaseSync(path, { readOnly: options.readOnly, timeout: 5000, enableForeignKeyConstraints: true });
   try {
-    if (!options.readOnly) raw.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
+    if (!options.readOnly) raw.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
   } catch (error) {
     raw.close();
     throw error;
   }
   const inTransaction = new AsyncLocalStorage<{ open: boolean }>();
-  const driver = new SqliteFileDriver(raw, options.readOnly ? "BEGIN" : "BEGIN IMMEDIATE", () => {
-    if (inTransaction.getStore()?.open === true)
-      throw new Error("The store's own db was used inside a transaction: use the db that the transaction hands in");
+  const driver = new SqliteFileDriver({
+    raw,
+    begin: options.readOnly ? "BEGIN" : "BEGIN IMMEDIATE",
+    log: new GroupSync(`${path}-wal`),
+    beforeAcquire() {
+      if (inTransaction.getStore()?.open === true)
+        throw new Error("The store's own db was used inside a transaction: use the db that the transaction hands in");
+    },
   });
   const db: Database = new Kysely<Tables>({
     dialect: {
@@ -78,39 +85,46 @@ class QueueingSqliteAdapter extends SqliteAdapter {
   }
 }
 
+interface DriverOptions {
+  readonly raw: DatabaseSync;
+  /** The statement that begins a transaction. */
+  readonly begin: string;
+  readonly log: GroupSync;
+  readonly beforeAcquire: () => void;
+}
+
 /** One connection, handed out in the order of asking. */
 class SqliteFileDriver implements Driver {
-  readonly #raw: DatabaseSync;
-  readonly #begin: string;
-  readonly #beforeAcquire: () => void;
+  readonly #options: DriverOptions;
   readonly #connection: SqliteFileConnection;
   readonly #waiting: (() => void)[] = [];
   #busy = false;
 
-  constructor(raw: DatabaseSync, begin: string, beforeAcquire: () => void) {
-    this.#raw = raw;
-    this.#begin = begin;
-    this.#beforeAcquire = beforeAcquire;
-    this.#connection = new SqliteFileConnection(raw);
+  constructor(options: DriverOptions) {
+    this.#options = options;
+    this.#connection = new SqliteFileConnection(options.raw);
   }
 
   async init(): Promise<void> {}
 
   async acquireConnection(): Promise<DatabaseConnection> {
-    this.#beforeAcquire();
+    this.#options.beforeAcquire();
     if (this.#busy) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     this.#busy = true;
     return this.#connection;
   }
 
+  /** The next one has the connection while this one waits for what it has written to be durable. */
   async releaseConnection(): Promise<void> {
+    const hasWritten = this.#connection.takeWritten();
     const next = this.#waiting.shift();
     if (next === undefined) this.#busy = false;
     else next();
+    if (hasWritten) await this.#options.log.sync();
   }
 
   async beginTransaction(): Promise<void> {
-    this.#connection.run(this.#begin);
+    this.#connection.run(this.#options.begin);
   }
 
   async commitTransaction(): Promise<void> {
@@ -119,13 +133,14 @@ class SqliteFileDriver implements Driver {
 
   async rollbackTransaction(): Promise<void> {
     // SQLite rolls back by itself when the disk is full.
-    if (this.#raw.isTransaction) this.#connection.run("ROLLBACK");
+    if (this.#options.raw.isTransaction) this.#connection.run("ROLLBACK");
   }
 
   /** Waits for the statement or transaction that has the connection, then closes the file. */
   async destroy(): Promise<void> {
     await this.acquireConnection();
-    if (this.#raw.isOpen) this.#raw.close();
+    await this.#options.log.close();
+    if (this.#options.raw.isOpen) this.#options.raw.close();
     await this.releaseConnection();
   }
 }
@@ -133,9 +148,17 @@ class SqliteFileDriver implements Driver {
 class SqliteFileConnection implements DatabaseConnection {
   readonly #raw: DatabaseSync;
   readonly #statements = new Map<string, CachedStatement>();
+  #hasWritten = false;
 
   constructor(raw: DatabaseSync) {
     this.#raw = raw;
+  }
+
+  /** Whether anything was written since the last call. */
+  takeWritten(): boolean {
+    const hasWritten = this.#hasWritten;
+    this.#hasWritten = false;
+    return hasWritten;
   }
 
   /** Runs a statement that has neither parameters nor rows. */
@@ -151,6 +174,7 @@ class SqliteFileConnection implements DatabaseConnection {
     try {
       const { statement, hasRows } = this.#prepare(query);
       const parameters = query.parameters.map(bindable);
+      if (query.query.kind !== "SelectQueryNode") this.#hasWritten ||= mayWrite(query.sql);
       // Rows come without a prototype; a plain copy behaves like every other object.
       if (hasRows) return { rows: statement.all(...parameters).map((row) => ({ ...row }) as Row) };
       const { changes, lastInsertRowid } = statement.run(...parameters);
@@ -187,6 +211,11 @@ class SqliteFileConnection implements DatabaseConnection {
 interface CachedStatement {
   readonly statement: StatementSync;
   readonly hasRows: boolean;
+}
+
+/** Whether a statement may write: all but those that begin by reading. */
+function mayWrite(text: string): boolean {
+  return !/^\s*(?:select|with|explain|pragma)\b/i.test(text);
 }
 
 const cacheableKinds: ReadonlySet<string> = new Set([
