@@ -3,6 +3,7 @@ import type { FileHandle } from "node:fs/promises";
 import { Failure, systemCodeOf, toFailure } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { BlobSource } from "./blobs.ts";
+import type { BufferPool } from "./buffer-pool.ts";
 
 interface WriteOptions {
   /** Where in the file the first byte goes. */
@@ -11,6 +12,8 @@ interface WriteOptions {
   readonly hash: Hash;
   /** The most bytes that the source may give. */
   readonly limitBytes: number | undefined;
+  /** Where the buffers for the way to the disk come from. */
+  readonly pool: BufferPool;
 }
 
 interface WriteResult {
@@ -19,13 +22,11 @@ interface WriteResult {
   readonly broken: { readonly cause: unknown } | undefined;
 }
 
-/** Buffers of one write call, so that a source of tiny chunks cannot pile them up. */
-const batchChunkCount = 256;
-
 /**
- * Writes a source into an open file in batches of about 1 MiB and hashes each batch while the disk has it.
+ * Writes a source into an open file and hashes it on the way.
  *
- * At most two batches are in memory. The chunks belong to the writer: a source must not use them again.
+ * Two batches are in memory at most: one is filled while the disk has the other. Each chunk is copied before the
+ * next is asked for, so a source may use its memory again.
  *
  * @throws Failure `too_large` above the limit, `disk_full`; then the file's length and the hash mean nothing
  */
@@ -64,68 +65,68 @@ export function explainFullDisk(error: unknown): unknown {
   return code === "ENOSPC" || code === "EDQUOT" ? toFailure(error) : error;
 }
 
-/** Gathers chunks and keeps one write under way. */
+/** Gathers bytes in one buffer while the disk has the other. */
 class BatchWriter {
   readonly #handle: FileHandle;
   readonly #hash: Hash;
+  readonly #pool: BufferPool;
   #position: number;
-  #chunks: Uint8Array[] = [];
+  #batch: Buffer;
   #bytes = 0;
-  #writing: Promise<void> = Promise.resolve();
+  /** The write that is under way, and its buffer. */
+  #writing: { readonly done: Promise<void>; readonly buffer: Buffer } | undefined;
 
-  constructor(handle: FileHandle, options: WriteOptions) {
+  constructor(handle: FileHandle, { hash, position, pool }: WriteOptions) {
     this.#handle = handle;
-    this.#hash = options.hash;
-    this.#position = options.position;
+    this.#hash = hash;
+    this.#pool = pool;
+    this.#position = position;
+    this.#batch = pool.take();
   }
 
   async add(chunk: Uint8Array): Promise<void> {
-    if (chunk.byteLength === 0) return;
-    this.#chunks.push(chunk);
-    this.#bytes += chunk.byteLength;
-    if (this.#bytes >= limits.chunkBytes || this.#chunks.length >= batchChunkCount) await this.#flush();
+    this.#hash.update(chunk);
+    for (let at = 0; at < chunk.byteLength;) {
+      const count = Math.min(this.#batch.length - this.#bytes, chunk.byteLength - at);
+      this.#batch.set(chunk.subarray(at, at + count), this.#bytes);
+      this.#bytes += count;
+      at += count;
+      if (this.#bytes === this.#batch.length) await this.#flush();
+    }
   }
 
   async end(): Promise<void> {
-    if (this.#chunks.length > 0) await this.#flush();
-    await this.#writing;
+    if (this.#bytes > 0) await this.#flush();
+    await this.#settle();
+    this.#pool.give(this.#batch);
   }
 
   async #flush(): Promise<void> {
-    await this.#writing;
-    const chunks = this.#chunks;
-    this.#writing = writeFully(this.#handle, chunks, this.#position);
+    await this.#settle();
+    const done = writeFully(this.#handle, this.#batch.subarray(0, this.#bytes), this.#position);
     // A failure is met by the next flush or the end; until then it is nobody's.
-    this.#writing.catch(() => undefined);
+    done.catch(() => undefined);
+    this.#writing = { done, buffer: this.#batch };
     this.#position += this.#bytes;
-    this.#chunks = [];
+    this.#batch = this.#pool.take();
     this.#bytes = 0;
-    for (const chunk of chunks) this.#hash.update(chunk);
+  }
+
+  async #settle(): Promise<void> {
+    const writing = this.#writing;
+    if (writing === undefined) return;
+    this.#writing = undefined;
+    await writing.done;
+    this.#pool.give(writing.buffer);
   }
 }
 
-/** Writes all chunks: a single call may write fewer, as it does on a disk that is about to be full. */
-async function writeFully(handle: FileHandle, chunks: readonly Uint8Array[], position: number): Promise<void> {
-  let rest = [...chunks];
-  let at = position;
-  while (rest.length > 0) {
-    const { bytesWritten } = await handle.writev(rest, at);
+/** Writes all bytes: a single call may write fewer, as it does on a disk that is about to be full. */
+async function writeFully(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  for (let at = 0; at < bytes.byteLength;) {
+    const { bytesWritten } = await handle.write(bytes, at, bytes.byteLength - at, position + at);
     at += bytesWritten;
-    rest = withoutFirst(rest, bytesWritten);
   }
-}
-
-function withoutFirst(chunks: readonly Uint8Array[], byteCount: number): Uint8Array[] {
-  let skip = byteCount;
-  const rest: Uint8Array[] = [];
-  for (const chunk of chunks) {
-    if (skip >= chunk.byteLength) skip -= chunk.byteLength;
-    else {
-      rest.push(chunk.subarray(skip));
-      skip = 0;
-    }
-  }
-  return rest;
 }
 
 async function* pieces(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
