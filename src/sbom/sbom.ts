@@ -4,13 +4,15 @@
  * It owns the catalogers (one folder per package database) and the CycloneDX 1.6 and SPDX 2.3 writers. It promises that
  * the list equals the package database of the image, that equal input gives equal bytes (order, serial and namespace
  * come from the content, never from chance or the clock), and that Trivy and Grype find distribution, source package
- * and source version in both formats. It reads and writes no files: texts come in, texts go out.
+ * and source version in both formats. It reads and writes no files: texts and streams come in, texts go out.
  */
 import type { Digest } from "../model/digest.ts";
 import type { Distribution, Package } from "../model/package.ts";
 import { writeCyclonedx } from "./cyclonedx.ts";
 import { licencesOfCopyright } from "./dpkg/copyright.ts";
 import { readStatus } from "./dpkg/status.ts";
+import { catalogue, type Catalogue } from "./layers/catalogue.ts";
+import { looksLikeLayer, type LayerBlob } from "./layers/layer-stream.ts";
 import { writeSpdx } from "./spdx.ts";
 
 /** What an SBOM says: an image, its operating system and its packages. */
@@ -32,6 +34,22 @@ export interface SbomInput {
  */
 export function packagesFromDpkgStatus(text: string): Package[] {
   return sortedPackages(readStatus(text));
+}
+
+/**
+ * What is installed in an image of any origin, from its layers in their order; the lowest comes first.
+ *
+ * Layers are read as streams, one after the other; an image that cannot be read, or whose package database is not
+ * supported, gives the reason instead. @throws Failure of the store; the signal's reason
+ */
+export async function catalogueImage(layers: readonly LayerBlob[], signal: AbortSignal): Promise<Catalogue> {
+  const found = await catalogue(layers, signal);
+  return "unscannable" in found ? found : { ...found, packages: sortedPackages(found.packages) };
+}
+
+/** Whether bytes begin as a layer does, so that a client may unpack them, whatever the manifest calls them. */
+export function isLayerHead(head: Uint8Array): boolean {
+  return looksLikeLayer(head);
 }
 
 /** Adds licences to packages whose copyright file (`/usr/share/doc/<package>/copyright`) is machine-readable. */

@@ -18,7 +18,7 @@ export interface Match {
  * Where several feeds report one, the best-ranked severity, the lowest fix and the longest title are kept, links and names
  * are united, and the reason names every feed. An advisory that bundles several CVEs gives a finding for each.
  */
-export function findingsOf(matches: readonly Match[], compare: VersionOrder): Finding[] {
+export function findingsOf(matches: readonly Match[], orderOf: (type: string) => VersionOrder): Finding[] {
   const groups = new Map<string, Match[]>();
   for (const match of matches) {
     for (const id of vulnerabilityIds(match.description)) {
@@ -29,7 +29,7 @@ export function findingsOf(matches: readonly Match[], compare: VersionOrder): Fi
       else group.push(match);
     }
   }
-  const findings = [...groups].map(([key, group]) => merged(key.slice(0, key.indexOf("\0")), group, compare));
+  const findings = [...groups].map(([key, group]) => merged(key.slice(0, key.indexOf("\0")), group, orderOf(group[0]!.package.type)));
   return findings.sort(compareFindings);
 }
 
@@ -71,7 +71,7 @@ function ratingOf({ candidate, description }: Match): RatedSeverity {
 }
 
 function reasonOf({ package: item, candidate, range, description }: Match): string {
-  return `Feed ${candidate.feed} says in ${description.id} that the source package ${item.source} is affected ${describedRange(range)}; ${item.sourceVersion} is installed (dpkg order).`;
+  return `Feed ${candidate.feed} says in ${description.id} that the source package ${item.source} is affected ${describedRange(range)}; ${item.sourceVersion} is installed (${item.type === "deb" ? "dpkg" : item.type} order).`;
 }
 
 function describedRange({ range }: RangeMatch): string {

@@ -170,7 +170,8 @@ test("distributions have their OSV names", () => {
   assert.equal(name("ubuntu", "24.04"), "Ubuntu:24.04:LTS");
   assert.equal(name("ubuntu", "25.10"), "Ubuntu:25.10");
   assert.equal(name("ubuntu", "25.04"), "Ubuntu:25.04");
-  assert.equal(name("alpine", "3.20"), undefined);
+  assert.equal(name("alpine", "3.20.3"), "Alpine:v3.20");
+  assert.equal(name("alpine", "edge"), undefined);
   assert.equal(versionOrder("npm"), undefined);
   assert.ok(versionOrder("deb")!("1", "2") < 0);
 });

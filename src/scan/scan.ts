@@ -17,13 +17,14 @@ import { matchExtent, type RangeMatch, type VersionOrder } from "./ranges.ts";
 import { sarif, type ScannedImage } from "./reports/sarif.ts";
 import { table } from "./reports/table.ts";
 import { vulnPredicate } from "./reports/vuln-predicate.ts";
+import { compareApk } from "./versions/apk.ts";
 import { compareDpkg } from "./versions/dpkg.ts";
 
 /**
  * Matches the packages of an image against everything that a lookup knows about its distribution.
  *
- * Debian packages are looked up by source package and compared by source version: advisories know no binary rebuilds.
- * Packages of other types are counted and not matched: they have no version order here yet.
+ * Packages are looked up by source package (apk: origin) and compared by source version: advisories know no binary
+ * rebuilds. Packages of types without a version order here are counted and not matched.
  */
 export async function match(
   packages: readonly Package[],
@@ -37,7 +38,7 @@ export async function match(
     schemaVersion: 1,
     scannedAt: nowIso(),
     packageCount: packages.length,
-    findings: findingsOf(matches, compareDpkg),
+    findings: findingsOf(matches, orderOf),
     feeds,
     coverage: feeds.some((feed) => feed.covers && feed.dataAt !== undefined && feed.recordCount > 0)
       ? "complete"
@@ -50,7 +51,7 @@ const attempts = 3;
 /** Asks again where an import replaced records between two questions: a finding must not get lost over that. */
 async function matchesOf(packages: readonly Package[], ecosystem: string, lookup: AdvisoryLookup): Promise<Match[]> {
   const bySource = Map.groupBy(
-    packages.filter((item) => item.type === "deb"),
+    packages.filter((item) => versionOrder(item.type) !== undefined),
     (item) => item.source,
   );
   for (let attempt = 1; attempt <= attempts; attempt++) {
@@ -77,7 +78,7 @@ function compareAll(
     let compared: string | undefined;
     let range: RangeMatch | undefined;
     for (const item of bySource.get(candidate.name) ?? []) {
-      if (item.sourceVersion !== compared) range = matchExtent(item.sourceVersion, candidate, compareDpkg);
+      if (item.sourceVersion !== compared) range = matchExtent(item.sourceVersion, candidate, orderOf(item.type));
       compared = item.sourceVersion;
       if (range !== undefined) hits.push({ package: item, candidate, range });
     }
@@ -90,9 +91,14 @@ export function ecosystemFor(distribution: Distribution): string | undefined {
   return ecosystemOf(distribution);
 }
 
-/** The version order of a package type (`deb`), or undefined where there is none here. */
+/** The version order of a package type (`deb`, `apk`), or undefined where there is none here. */
 export function versionOrder(type: string): VersionOrder | undefined {
-  return type === "deb" ? compareDpkg : undefined;
+  return type === "deb" ? compareDpkg : type === "apk" ? compareApk : undefined;
+}
+
+/** The order of packages that were let in because they have one. */
+function orderOf(type: string): VersionOrder {
+  return versionOrder(type) ?? compareDpkg;
 }
 
 /** The formats that a report can be written in; `json` is the report itself, `cosign-vuln` a predicate to be signed. */
