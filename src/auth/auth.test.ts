@@ -1,37 +1,11 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { isoSeconds, nowMs, shiftClock } from "../base/clock.ts";
 import { listAuditEvents } from "../store/event-records.ts";
-import { openStore, type Store } from "../store/store.ts";
-import { type Accounts, anonymous, ensureAdministrator, openAccounts, tokenService } from "./auth.ts";
-
-const address = "192.0.2.1";
-const inAnHour = (): string => isoSeconds(nowMs() + 3_600_000);
-
-async function withAccounts(work: (input: { store: Store; accounts: Accounts }) => Promise<void>): Promise<void> {
-  const dataDir = await mkdtemp(join(tmpdir(), "mintmark-auth-"));
-  const store = await openStore({ dataDir });
-  try {
-    await work({
-      store,
-      accounts: await openAccounts({ store, keyFile: join(dataDir, "keys", "token.key"), anonymousPull: true }),
-    });
-  } finally {
-    await store.close();
-    await rm(dataDir, { recursive: true });
-  }
-}
-
-function basic(name: string, password: string): string {
-  return `Basic ${Buffer.from(`${name}:${password}`).toString("base64")}`;
-}
-
-async function trail(store: Store): Promise<string[]> {
-  return (await listAuditEvents(store.db, { limit: 100 })).map(({ action }) => action).sort();
-}
+import { anonymous, ensureAdministrator, openAccounts, tokenService } from "./auth.ts";
+import { address, basic, inAnHour, owner, trail, withAccounts } from "./test-accounts.ts";
 
 test("the first run makes one administrator, whose password only its owner may read", async () => {
   await withAccounts(async ({ store, accounts }) => {
@@ -43,97 +17,35 @@ test("the first run makes one administrator, whose password only its owner may r
     assert.equal((await ensureAdministrator(store)).created, false);
     assert.equal((await readFile(passwordFile, "utf8")).trim(), password);
     const admin = await accounts.authenticate(basic("admin", password), address);
-    assert.ok(admin?.role === "administrator" && admin.mayBuild && accounts.authorize(admin, "any/thing", "delete"));
+    assert.ok(admin?.role === "administrator" && accounts.authorize(admin, "any/thing", "delete"));
     assert.equal(await accounts.authenticate(basic("admin", `${password}x`), address), undefined);
-    assert.deepEqual(await trail(store), ["administrator.created", "sign-in.failed"]);
+    assert.deepEqual(await trail(store), ["account.created", "sign-in.failed", "sign-in.succeeded"]);
     const { token } = accounts.issueToken(admin, ["repository:a/b:pull,push", "repository:*:pull"], tokenService);
     const narrow = await accounts.authenticate(`Bearer ${token}`, address);
-    assert.deepEqual(narrow, {
-      name: "admin",
-      role: "robot",
-      mayBuild: false,
-      permissions: [{ repository: "a/b", actions: ["pull", "push"] }],
-    });
-    assert.ok(narrow);
+    assert.ok(narrow?.role === "person" && narrow.isToken);
+    assert.ok(accounts.authorize(narrow, "a/b", "push") && accounts.authorize(narrow, "a/b", "list"));
+    assert.ok(!accounts.authorize(narrow, "a/b", "delete") && !accounts.authorize(narrow, "a/c", "pull"));
+    assert.ok(accounts.authorizeAccount(narrow, "a/c", "pull"), "its account may more");
     assert.throws(() => accounts.issueToken(narrow, ["repository:a/b:pull"], tokenService), { code: "unauthorized" });
   });
 });
 
-test("a robot has its permissions until it is rotated, disabled or at its end, and so have its tokens", async () => {
+test("the administrator's new password ends the old one, its tokens and its file", async () => {
   await withAccounts(async ({ store, accounts }) => {
-    const input = {
-      permissions: [{ repository: "team/*", actions: ["pull", "push"] as const }],
-      mayBuild: true,
-      actor: "admin",
-    };
-    const { name, secret } = await accounts.createRobot({ ...input, name: "ci", expiresAt: inAnHour() });
-    assert.equal(name, "robot$ci");
-    await assert.rejects(accounts.createRobot({ ...input, name: "ci", expiresAt: inAnHour() }), { code: "conflict" });
-    const robot = await accounts.authenticate(basic(name, secret), address);
-    assert.ok(robot?.mayBuild);
-    assert.deepEqual(robot.permissions, input.permissions);
-    assert.ok(accounts.authorize(robot, "team/app", "push"));
-    assert.ok(!accounts.authorize(robot, "team/app", "delete") && !accounts.authorize(robot, "teams/app", "pull"));
-    const scopes = ["repository:team/app:pull,delete repository:other:pull", "registry:catalog:*"];
-    const { token } = accounts.issueToken(robot, scopes, tokenService);
-    const bearer = await accounts.authenticate(`Bearer ${token}`, address);
-    assert.deepEqual(bearer?.permissions, [{ repository: "team/app", actions: ["pull"] }]);
-    assert.equal(
-      await accounts.authenticate(`Bearer ${accounts.issueToken(robot, scopes, "other").token}`, address),
-      undefined,
-    );
-
-    const rotated = await accounts.rotateRobot("ci", "admin");
-    assert.equal(await accounts.authenticate(basic(name, secret), address), undefined, "the remembered secret is gone");
-    assert.equal(await accounts.authenticate(`Bearer ${token}`, address), undefined, "and its token");
-    assert.ok(await accounts.authenticate(basic(name, rotated.secret), address));
-    assert.equal(await accounts.disableRobot("ci", "admin"), true);
-    assert.equal(await accounts.authenticate(basic(name, rotated.secret), address), undefined);
-    assert.equal(await accounts.disableRobot("none", "admin"), false);
-    await assert.rejects(accounts.rotateRobot("ci", "admin"), { code: "conflict" });
-    await assert.rejects(accounts.rotateRobot("none", "admin"), { code: "not_found" });
-
-    const again = await accounts.createRobot({ ...input, name, expiresAt: inAnHour() });
-    const renewed = await accounts.authenticate(basic(name, again.secret), address);
-    assert.ok(renewed);
-    shiftClock(3_600_000);
-    try {
-      assert.equal(await accounts.authenticate(basic(name, again.secret), address), undefined);
-      assert.deepEqual(
-        (await accounts.listRobots()).map((one) => [one.name, one.state, one.mayBuild]),
-        [[name, "expired", true]],
-      );
-    } finally {
-      shiftClock(-3_600_000);
-    }
-    assert.deepEqual(
-      (await trail(store)).filter((action) => action !== "sign-in.failed"),
-      ["robot.created", "robot.created", "robot.disabled", "robot.rotated"],
-    );
-    const everything = JSON.stringify(await listAuditEvents(store.db, { limit: 100 }));
-    for (const told of [secret, rotated.secret, again.secret]) assert.ok(!everything.includes(told));
-  });
-});
-
-test("a robot without a sound name, end or permission is refused", async () => {
-  await withAccounts(async ({ accounts }) => {
-    const sound = {
-      name: "ci",
-      permissions: [{ repository: "*", actions: ["pull"] as const }],
-      mayBuild: false,
-      expiresAt: inAnHour(),
-      actor: "admin",
-    };
-    for (const change of [
-      { name: "Ci" },
-      { name: "admin$x" },
-      { expiresAt: "soon" },
-      { expiresAt: isoSeconds(nowMs() - 1000) },
-      { permissions: [] },
-      { permissions: [{ repository: "a*", actions: ["pull"] as const }] },
-      { permissions: [{ repository: "a", actions: [] }] },
-    ])
-      await assert.rejects(accounts.createRobot({ ...sound, ...change }), { code: "usage" });
+    const { passwordFile } = await ensureAdministrator(store);
+    const before = basic("admin", (await readFile(passwordFile, "utf8")).trim());
+    const admin = await accounts.authenticate(before, address);
+    assert.ok(admin);
+    const { token } = accounts.issueToken(admin, ["repository:a:pull"], tokenService);
+    const { password } = await accounts.people.setPassword({ name: "admin", actor: owner });
+    assert.ok(password !== undefined && password.length >= 20);
+    assert.equal(await accounts.authenticate(before, address), undefined);
+    assert.equal(await accounts.authenticate(`Bearer ${token}`, address), undefined);
+    assert.ok(await accounts.authenticate(basic("admin", password), address));
+    await assert.rejects(stat(passwordFile));
+    assert.equal((await ensureAdministrator(store)).created, false);
+    await assert.rejects(accounts.people.remove("admin", owner), { code: "conflict" });
+    await assert.rejects(accounts.people.change({ name: "admin", disabled: true, actor: owner }), { code: "conflict" });
   });
 });
 
@@ -171,24 +83,92 @@ test("guessing locks one account for one network, parallel guesses too, and one 
   });
 });
 
-test("anonymous callers pull where that is allowed, also with a token, and nothing else", async () => {
+test("anonymous callers list and pull where that is allowed, also with a token, and nothing else", async () => {
   await withAccounts(async ({ store, accounts }) => {
-    assert.ok(accounts.authorize(anonymous, "a", "pull") && !accounts.authorize(anonymous, "a", "push"));
+    assert.ok(accounts.authorize(anonymous, "a", "pull") && accounts.authorize(anonymous, "a", "list"));
+    for (const action of ["push", "delete", "settings", "members"] as const)
+      assert.ok(!accounts.authorize(anonymous, "a", action));
     const { token, expiresInSeconds } = accounts.issueToken(anonymous, ["repository:a:pull,push"], tokenService);
     assert.ok(expiresInSeconds >= 60);
     const identity = await accounts.authenticate(`Bearer ${token}`, address);
     assert.ok(identity?.role === "anonymous" && accounts.authorize(identity, "a", "pull"));
     assert.ok(!accounts.authorize(identity, "b", "pull"));
-    const closed = await openAccounts({
-      store,
-      keyFile: join(store.dataDir, "keys", "token.key"),
-      anonymousPull: false,
-    });
+    const keyFile = join(store.dataDir, "keys", "token.key");
+    const closed = await openAccounts({ store, keyFile, anonymousPull: false });
     const still = await closed.authenticate(`Bearer ${token}`, address);
     assert.ok(
       still !== undefined && !closed.authorize(still, "a", "pull") && !closed.authorize(anonymous, "a", "pull"),
     );
+    await closed.close();
+    assert.equal(await accounts.authenticate(undefined, address), anonymous);
     for (const header of ["", "Basic", "Basic !", basic("", "x"), "Basic YWRtaW4=", "Bearer a.b.c", "Digest x"])
       assert.equal(await accounts.authenticate(header, address), undefined);
+  });
+});
+
+test("public projects are read by everybody, from the moment that they are made so", async () => {
+  await withAccounts(
+    async ({ accounts }) => {
+      await accounts.projects.create({ name: "open", isPublic: true, actor: owner });
+      await accounts.projects.create({ name: "shut", isPublic: false, actor: owner });
+      await accounts.people.create({ name: "anna", password: "long enough 1", actor: owner });
+      const anna = await accounts.authenticate(basic("anna", "long enough 1"), address);
+      assert.ok(anna);
+      for (const one of [anonymous, anna]) {
+        assert.ok(accounts.authorize(one, "open/a", "pull") && accounts.sees(one, "open"));
+        assert.ok(!accounts.authorize(one, "open/a", "push"));
+        assert.ok(!accounts.authorize(one, "shut/a", "pull") && !accounts.sees(one, "shut"));
+        assert.ok(!accounts.authorize(one, "opener/a", "pull"));
+      }
+      const { token } = accounts.issueToken(anonymous, ["repository:open/a:pull", "registry:catalog:*"], tokenService);
+      const bearer = await accounts.authenticate(`Bearer ${token}`, address);
+      assert.ok(bearer !== undefined && accounts.authorize(bearer, "open/b", "list"), "the catalog's scope lists");
+      assert.ok(!accounts.authorize(bearer, "open/b", "pull") && !accounts.authorize(bearer, "shut/a", "list"));
+      await accounts.projects.setPublic({ name: "open", isPublic: false, actor: owner });
+      for (const one of [anonymous, anna, bearer]) assert.ok(!accounts.authorize(one, "open/a", "pull"));
+    },
+    { anonymousPull: false },
+  );
+});
+
+test("what was not changed here is noticed: another process and another opening of the same store", async () => {
+  await withAccounts(async ({ store, accounts }) => {
+    const keyFile = join(store.dataDir, "keys", "token.key");
+    const other = await openAccounts({ store, keyFile, anonymousPull: false });
+    await accounts.people.create({ name: "anna", password: "long enough 1", actor: owner });
+    await accounts.projects.create({ name: "team", isPublic: false, actor: owner });
+    const pass = basic("anna", "long enough 1");
+    const before = await other.authenticate(pass, address);
+    assert.ok(before !== undefined && !other.authorize(before, "team/a", "pull"));
+    const member = { project: "team", kind: "account" as const, name: "anna", role: "guest", actor: owner };
+    await accounts.members.put(member);
+    const after = await other.authenticate(pass, address);
+    assert.ok(after !== undefined && other.authorize(after, "team/a", "pull"));
+    await accounts.projects.setPublic({ name: "team", isPublic: true, actor: owner });
+    shiftClock(1001);
+    try {
+      await other.authenticate(undefined, address);
+      assert.ok(other.authorize(anonymous, "team/a", "pull"), "within a second where nobody signs in");
+    } finally {
+      shiftClock(-1001);
+    }
+    await other.close();
+  });
+});
+
+test("uses of accounts and tokens are written down now and then", async () => {
+  await withAccounts(async ({ store, accounts }) => {
+    await accounts.people.create({ name: "anna", password: "long enough 1", actor: owner });
+    const actor = { ...owner, name: "anna", role: "person" as const };
+    const expiresAt = isoSeconds(nowMs() + 86_400_000);
+    const wish = { account: "anna", label: "laptop", projects: [], actions: [], administrates: false };
+    const { secret } = await accounts.tokens.create({ ...wish, expiresAt, actor });
+    assert.ok(await accounts.authenticate(basic("anna", secret), address));
+    assert.equal((await accounts.people.find("anna"))?.lastUsedAt, undefined, "no request waits for it");
+    await accounts.close();
+    assert.ok((await accounts.people.find("anna"))?.lastUsedAt !== undefined);
+    assert.ok((await accounts.tokens.list("anna"))[0]?.lastUsedAt !== undefined);
+    assert.equal(inAnHour() > isoSeconds(nowMs()), true);
+    assert.ok(!JSON.stringify(await listAuditEvents(store.db, { limit: 100 })).includes(secret.slice(20)));
   });
 });

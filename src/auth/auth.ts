@@ -1,119 +1,131 @@
 /**
- * Auth knows who asks and what they may do: one administrator, robots, and short-lived registry tokens.
+ * Auth knows who asks and what they may do: the administrator, people and their groups, robots, and tokens.
  *
- * It owns the accounts, the key that signs tokens and the audit events about them. It promises that a secret is
- * told once and kept only as a scrypt hash, that a disabled, ended or rotated account is refused at the next
- * request, tokens included, that unknown names take as long as wrong passwords, and that guessing gets slower.
+ * It owns accounts, groups, roles, the members of projects, personal tokens, the key that signs registry tokens and
+ * the audit events about them. It promises that a secret is told once and kept only as a hash, that whatever changes
+ * rights counts at the next request, tokens included, that unknown names take as long as wrong passwords, and that
+ * guessing gets slower.
  */
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { newSecret, nowIso, nowMs } from "../base/clock.ts";
-import { Failure } from "../base/errors.ts";
+import { newSecret } from "../base/clock.ts";
 import { writeFileAtomic } from "../base/files.ts";
-import { findAccount, findAdministrator, insertAccount } from "../store/accounts-records.ts";
+import { type ProjectAction, projectOf } from "../model/permission.ts";
+import { findAdministrator, insertAccount } from "../store/accounts-records.ts";
 import { addAuditEvent } from "../store/event-records.ts";
 import { type Store } from "../store/store.ts";
-import { type Action, anonymous, type Identity, permits } from "./identity.ts";
+import { type Directory } from "./external.ts";
+import { type Groups, openGroups } from "./groups.ts";
+import { type Grant, type Identity, isWithinProject, permits } from "./identity.ts";
+import { type Members, openMembers } from "./members.ts";
 import { openPasswords } from "./passwords.ts";
-import { identityOf, openRobots, type Robots } from "./robots.ts";
-import { isUsable, openSignIn, readBasic } from "./sign-in.ts";
-import { readScopes, readToken, signToken, type TokenClaims } from "./token.ts";
+import { openPeople, type People } from "./people.ts";
+import { openPersonalTokens, type PersonalTokens } from "./personal-tokens.ts";
+import { openProjects, type Projects } from "./projects.ts";
+import { openProofs, type Proofs } from "./proofs.ts";
+import { openRights } from "./rights.ts";
+import { openRobots, type Robots } from "./robots.ts";
 import { openTokenKey } from "./token-key.ts";
+import { openUses } from "./uses.ts";
 
-export { anonymous, type Identity } from "./identity.ts";
+export { sealChain, verifyChain } from "./audit/chain.ts";
+export { csvHeader, csvLine } from "./audit/csv.ts";
+export { openPullTrail } from "./audit/pull-trail.ts";
+export { purgeOldEvents } from "./audit/retention.ts";
+export { openSyslogSender } from "./audit/syslog.ts";
+export { bootstrapProject } from "./bootstrap.ts";
+export { openBrowserSignIn, type BrowserSignIn } from "./browser-sign-in.ts";
+export { checkDirectory, openDirectory } from "./directory/directory.ts";
+export { type Directory } from "./external.ts";
+export { type Actor, anonymous, type Identity } from "./identity.ts";
+export { tokenService } from "./registry-tokens.ts";
+export { openRateLimits, type RateLimits } from "./rate-limits.ts";
+export { countRobotsEndingSoon } from "./robot-ends.ts";
 
-/** A bearer token and how long it lasts. */
-interface IssuedToken {
-  readonly token: string;
-  readonly expiresInSeconds: number;
-  /** ISO 8601. */
-  readonly issuedAt: string;
+/** The accounts of a store, and what they may do. */
+export interface Accounts extends Proofs {
+  readonly projects: Projects;
+  readonly members: Members;
+  readonly people: People;
+  readonly groups: Groups;
+  readonly robots: Robots;
+  readonly tokens: PersonalTokens;
+  /** Whether an identity may do something in a repository; a project's name stands for the whole project. */
+  authorize(identity: Identity, repository: string, action: ProjectAction): boolean;
+  /** Whether another token for the same secret could allow it, beyond what this one was made for. */
+  authorizeAccount(identity: Identity, repository: string, action: ProjectAction): boolean;
+  /** Whether an identity may list or pull anything in a project: what it does not see does not exist for it. */
+  sees(identity: Identity, project: string): boolean;
+  /** Whether everybody may list and pull in a repository's project. */
+  isPublic(repository: string): boolean;
+  /** Whether there is any public project. */
+  hasPublic(): boolean;
+  /** Writes down what is not yet: when accounts were last used. */
+  close(): Promise<void>;
 }
-
-/** The accounts of a store. */
-export interface Accounts extends Robots {
-  /**
-   * Finds who stands behind a `Basic` or `Bearer` header; undefined where the credentials are wrong or have ended.
-   *
-   * A token gives an identity with the token's permissions only, that is no administrator and builds nothing.
-   *
-   * @param address of the client, for the lockout
-   * @throws Failure `rate_limited` with `details.retryAfterSeconds` after too many wrong passwords
-   */
-  authenticate(header: string, address: string): Promise<Identity | undefined>;
-  /** Whether an identity may do something in a repository. */
-  authorize(identity: Identity, repository: string, action: Action): boolean;
-  /**
-   * Issues a token for those of the scopes that the identity may have; asking for more is no error.
-   *
-   * @param identity the very one that `authenticate` gave for a `Basic` header, or {@link anonymous}
-   * @param scopes such as `repository:NAME:pull,push`; others are left out
-   * @param service whom the token is for; `authenticate` takes {@link tokenService} only
-   * @throws Failure `unauthorized` for the identity of a token: it must not outlive itself
-   */
-  issueToken(identity: Identity, scopes: readonly string[], service: string): IssuedToken;
-}
-
-/** The name of the token service, for `WWW-Authenticate` and for the audience of tokens. */
-export const tokenService = "mintmark";
 
 /** What opens the accounts. */
 export interface AccountsOptions {
   readonly store: Store;
   /** Where the key that signs tokens is; made on the first run. */
   readonly keyFile: string;
-  /** Whether who has no account may pull everything. */
+  /** Whether who has no account may list and pull everything. */
   readonly anonymousPull: boolean;
+  /** Who vouches for people and machines whose credentials are not kept here. */
+  readonly directory?: Directory | undefined;
 }
-
-const tokenLifeSeconds = 300;
 
 /**
  * Opens the accounts of a store.
  *
  * @throws Failure `key_unusable`
  */
-export async function openAccounts({ store, keyFile, anonymousPull }: AccountsOptions): Promise<Accounts> {
+export async function openAccounts(options: AccountsOptions): Promise<Accounts> {
+  const { store, keyFile, anonymousPull, directory } = options;
   const key = await openTokenKey(keyFile);
   const passwords = openPasswords();
-  const signIn = openSignIn({ store, passwords });
-  /** The identities that may have tokens, with what their tokens are bound to. */
-  const bindings = new WeakMap<Identity, string>([[anonymous, ""]]);
+  const rights = await openRights(store);
+  const uses = openUses(store);
+  const onAdministratorPassword = async (): Promise<void> => await rm(passwordFileOf(store), { force: true });
+  const people = openPeople({ store, passwords, rights, onAdministratorPassword });
+  const robots = openRobots({ store, passwords, rights });
+
+  const isOpen = (identity: Identity, repository: string): boolean =>
+    (identity.role === "anonymous" && anonymousPull) || rights.isPublic(repository);
+  const isGranted: Accounts["authorize"] = (identity, repository, action) =>
+    permits(identity.grants, repository, action) ||
+    ((action === "pull" || action === "list") && isOpen(identity, repository));
+  const authorizeAccount: Accounts["authorizeAccount"] = (identity, repository, action) =>
+    (identity.secretLimits === undefined || permits(identity.secretLimits, repository, action)) &&
+    isGranted(identity, repository, action);
   const authorize: Accounts["authorize"] = (identity, repository, action) =>
-    (identity.role !== "anonymous" || anonymousPull) && permits(identity.permissions, repository, action);
+    (identity.limits === undefined || permits(identity.limits, repository, action)) &&
+    isGranted(identity, repository, action);
   return {
-    ...openRobots({ store, passwords }),
-    async authenticate(header, address) {
-      const token = /^Bearer +([\w.-]+)$/i.exec(header)?.[1];
-      if (token !== undefined) return await identityOfToken({ store, key, token });
-      const credentials = readBasic(header);
-      const account = credentials === undefined ? undefined : await signIn(credentials, address);
-      if (account === undefined) return undefined;
-      const identity = identityOf(account);
-      bindings.set(identity, bindingOf(key, account.secretHash));
-      return identity;
-    },
+    ...openProofs({ store, key, passwords, rights, uses, people, directory, authorize }),
+    projects: openProjects({ store, rights }),
+    members: openMembers({ store, rights }),
+    people,
+    groups: openGroups({ store, rights }),
+    robots,
+    tokens: openPersonalTokens({ store, rights }),
     authorize,
-    issueToken(identity, scopes, service) {
-      const binding = bindings.get(identity);
-      if (binding === undefined)
-        throw new Failure("unauthorized", `Cannot issue a token for "${identity.name}": it signed in with a token`, {
-          hint: "Ask for tokens with name and secret",
-        });
-      const access = readScopes(scopes)
-        .map(({ repository, actions }) => ({
-          repository,
-          actions: actions.filter((action) => authorize(identity, repository, action)),
-        }))
-        .filter(({ actions }) => actions.length > 0);
-      const claims: TokenClaims = { subject: identity.name, audience: service, access, binding };
-      return {
-        token: signToken(key, claims, tokenLifeSeconds),
-        expiresInSeconds: tokenLifeSeconds,
-        issuedAt: nowIso(),
-      };
-    },
+    authorizeAccount,
+    sees: (identity, project) =>
+      (identity.limits === undefined || showsAny(identity.limits, project)) &&
+      (showsAny(identity.grants, project) || isOpen(identity, project)),
+    isPublic: rights.isPublic,
+    hasPublic: rights.hasPublic,
+    close: async () => await uses.close(),
   };
+}
+
+function showsAny(grants: readonly Grant[], project: string): boolean {
+  return grants.some(
+    ({ repository, actions }) =>
+      (repository === "*" || isWithinProject(repository, projectOf(project))) &&
+      (actions.includes("list") || actions.includes("pull")),
+  );
 }
 
 /**
@@ -124,45 +136,23 @@ export async function openAccounts({ store, keyFile, anonymousPull }: AccountsOp
 export async function ensureAdministrator(
   store: Store,
 ): Promise<{ readonly created: boolean; readonly passwordFile: string }> {
-  const passwordFile = join(store.dataDir, "admin-password");
+  const passwordFile = passwordFileOf(store);
   if ((await findAdministrator(store.db)) !== undefined) return { created: false, passwordFile };
   const password = newSecret(24);
   const secretHash = await openPasswords().hash(password);
   await writeFileAtomic(passwordFile, `${password}\n`, 0o600);
   await store.transaction(async (db) => {
-    await insertAccount(db, {
+    const isMade = await insertAccount(db, {
       name: "admin",
       kind: "administrator",
       secretHash,
-      permissions: [],
-      createdAt: nowMs(),
       createdBy: "first run",
-      expiresAt: null,
-      disabled: false,
     });
-    await addAuditEvent(db, { actor: "first run", action: "administrator.created", subject: "admin" });
+    if (isMade) await addAuditEvent(db, { actor: "first run", action: "account.created", subject: "admin" });
   });
   return { created: true, passwordFile };
 }
 
-interface TokenInput {
-  readonly store: Store;
-  readonly key: Buffer;
-  readonly token: string;
-}
-
-async function identityOfToken({ store, key, token }: TokenInput): Promise<Identity | undefined> {
-  const claims = readToken(key, token, tokenService);
-  if (claims === undefined) return undefined;
-  const limited = { mayBuild: false, permissions: claims.access };
-  if (claims.subject === anonymous.name) return { name: anonymous.name, role: "anonymous", ...limited };
-  const account = await findAccount(store.db, claims.subject);
-  if (account === undefined || !isUsable(account)) return undefined;
-  const isBound = timingSafeEqual(Buffer.from(bindingOf(key, account.secretHash)), Buffer.from(claims.binding));
-  return isBound ? { name: account.name, role: "robot", ...limited } : undefined;
-}
-
-/** A fingerprint of the stored hash that tells nothing of it without the key. */
-function bindingOf(key: Buffer, secretHash: string): string {
-  return createHmac("sha256", key).update(`binding\n${secretHash}`).digest("base64url");
+function passwordFileOf(store: Store): string {
+  return join(store.dataDir, "admin-password");
 }

@@ -10,6 +10,7 @@ const claims = {
   subject: "robot$ci",
   audience: "mintmark",
   access: [{ repository: "team/app", actions: ["pull" as const] }],
+  catalog: true,
   binding: "b",
 };
 
@@ -44,14 +45,19 @@ test("no change of a character leaves a token valid", () => {
 });
 
 test("scopes are repositories with known actions, each once", () => {
-  assert.deepEqual(readScopes(["repository:a:push,pull repository:b/c:*", "repository:a:delete,pull,fly"]), [
-    { repository: "a", actions: ["pull", "push", "delete"] },
-    { repository: "b/c", actions: ["pull", "push", "delete"] },
-  ]);
+  assert.deepEqual(readScopes(["repository:a:push,pull repository:b/c:*", "repository:a:delete,pull,fly"]), {
+    repositories: [
+      { repository: "a", actions: ["pull", "push", "delete"] },
+      { repository: "b/c", actions: ["pull", "push", "delete"] },
+    ],
+    catalog: false,
+  });
+  assert.equal(readScopes(["registry:catalog:*"]).catalog, true);
+  assert.equal(readScopes(["registry:catalog:pull", "registry:other:*"]).catalog, false);
   const part = fc.constantFrom("repository", "registry", ":", "*", "a", "/", "pull", ",", " ", "..", "(plugin)");
   fc.assert(
     fc.property(fc.array(fc.array(part).map((parts) => parts.join(""))), (scopes) =>
-      readScopes(scopes).every(({ repository }) => isRepository(repository)),
+      readScopes(scopes).repositories.every(({ repository }) => isRepository(repository)),
     ),
   );
 });

@@ -2,7 +2,13 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 import { z } from "zod";
 import { newSecret, nowMs } from "../base/clock.ts";
 import { isRepository } from "../model/reference.ts";
-import { allActions, type Action, type Permission } from "./identity.ts";
+import { allActions, type Action } from "./identity.ts";
+
+/** What a token allows in one repository. */
+interface Access {
+  readonly repository: string;
+  readonly actions: readonly Action[];
+}
 
 /** What a token says; the claims of the Docker registry's token specification and one of our own. */
 export interface TokenClaims {
@@ -11,7 +17,9 @@ export interface TokenClaims {
   /** Whom the token is for. */
   readonly audience: string;
   /** What it allows; never more than the account. */
-  readonly access: readonly Permission[];
+  readonly access: readonly Access[];
+  /** Whether it may list what its account sees: the scope `registry:catalog:*`. */
+  readonly catalog: boolean;
   /** Ties the token to the secret that its account had; a rotated secret ends it. */
   readonly binding: string;
 }
@@ -30,11 +38,14 @@ const payloadSchema = z.object({
   exp: z.number(),
   bound: z.string(),
   access: z.array(
-    z.object({
-      type: z.literal("repository"),
-      name: z.string().refine(isRepository),
-      actions: z.array(z.enum(["pull", "push", "delete"])),
-    }),
+    z.discriminatedUnion("type", [
+      z.object({
+        type: z.literal("repository"),
+        name: z.string().refine(isRepository),
+        actions: z.array(z.enum(["pull", "push", "delete"])),
+      }),
+      z.object({ type: z.literal("registry"), name: z.literal("catalog"), actions: z.tuple([z.literal("*")]) }),
+    ]),
   ),
 });
 
@@ -50,11 +61,16 @@ export function signToken(key: Buffer, claims: TokenClaims, lifeSeconds: number)
     exp: now + lifeSeconds,
     jti: newSecret(12),
     bound: claims.binding,
-    access: claims.access.map(({ repository, actions }) => ({
-      type: "repository",
-      name: repository,
-      actions: [...actions],
-    })),
+    access: [
+      ...claims.access.map(({ repository, actions }) => ({
+        type: "repository" as const,
+        name: repository,
+        actions: [...actions],
+      })),
+      ...(claims.catalog
+        ? [{ type: "registry" as const, name: "catalog" as const, actions: ["*" as const] as ["*"] }]
+        : []),
+    ],
   };
   const signed = `${header}.${Buffer.from(JSON.stringify(payload)).toString("base64url")}`;
   return `${signed}.${signatureOf(key, signed)}`;
@@ -76,29 +92,43 @@ export function readToken(key: Buffer, token: string, audience: string): TokenCl
     subject: payload.sub,
     audience: payload.aud,
     binding: payload.bound,
-    access: payload.access.map(({ name, actions }) => ({ repository: name, actions })),
+    access: payload.access.flatMap((one) =>
+      one.type === "repository" ? [{ repository: one.name, actions: one.actions }] : [],
+    ),
+    catalog: payload.access.some(({ type }) => type === "registry"),
   };
+}
+
+/** What the scopes of a token request ask for. */
+export interface Scopes {
+  /** One entry a repository. */
+  readonly repositories: readonly Access[];
+  /** Whether `registry:catalog:*` is among them. */
+  readonly catalog: boolean;
 }
 
 /**
  * Reads the scopes of a token request: `repository:NAME:pull,push`, several in one text with spaces between.
  *
- * What is no repository scope is left out, patterns too; `*` stands for every action. One permission a repository.
+ * What is neither a repository's scope nor the catalog's is left out, patterns too; `*` stands for every action.
  * Source: the Docker registry's token scope specification.
  */
-export function readScopes(scopes: readonly string[]): Permission[] {
+export function readScopes(scopes: readonly string[]): Scopes {
   const wanted = new Map<string, Set<Action>>();
+  let catalog = false;
   for (const scope of scopes.flatMap((text) => text.split(/\s+/)).slice(0, longestScopeCount)) {
+    if (scope === "registry:catalog:*") catalog = true;
     const [, name = "", actions = ""] = /^repository(?:\([a-z]+\))?:([^:]+):([a-z,*]+)$/.exec(scope) ?? [];
     if (!isRepository(name)) continue;
     const asked = actions.split(",");
     const known = asked.includes("*") ? allActions : allActions.filter((action) => asked.includes(action));
     wanted.set(name, new Set([...(wanted.get(name) ?? []), ...known]));
   }
-  return Array.from(wanted, ([repository, actions]) => ({
+  const repositories = Array.from(wanted, ([repository, actions]) => ({
     repository,
     actions: allActions.filter((action) => actions.has(action)),
   }));
+  return { repositories, catalog };
 }
 
 function signatureOf(key: Buffer, text: string): string {

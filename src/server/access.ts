@@ -4,14 +4,14 @@ import type { FastifyRequest } from "fastify";
 import { Failure } from "../base/errors.ts";
 import { sha256Hex } from "../base/hash.ts";
 import type { Config } from "../config/config.ts";
-import type { ProjectAction } from "../model/permission.ts";
+import type { Actor } from "../auth/auth.ts";
+import { readCookie, refuseForgery, sessionCookie } from "./session-cookie.ts";
 
-/** Who asks, in the words of the API. */
-export interface Caller {
-  readonly name: string;
-  readonly role: "anonymous" | "robot" | "administrator";
-  /** Whether it may do something in a repository; a project's name stands for the whole project. */
-  may(action: ProjectAction, repository: string): boolean;
+/** Who asks, in the words of the API; `may` answers for a repository, or for the whole project by its name. */
+export interface Caller extends Actor {
+  readonly groups: readonly string[];
+  /** Whether it may list or pull anything in a project: what a caller does not see does not exist for it. */
+  sees(project: string): boolean;
 }
 
 /**
@@ -21,12 +21,22 @@ export interface Caller {
  */
 export type Identify = (header: string, address: string) => Promise<Caller | undefined>;
 
-/** What a route asks of its caller; `write` routes ask about the repository themselves. */
-export type Need = "open" | "read" | "write" | "administrator";
+/**
+ * What a route asks of its caller; `write` routes ask about the repository themselves.
+ *
+ * `public` routes show each caller what it may see, and so let in whoever has no account as soon as any project is public.
+ */
+export type Need = "open" | "public" | "read" | "write" | "administrator";
 
 interface AccessOptions {
-  readonly config: Pick<Config, "anonymousRead" | "listen" | "publicUrl">;
+  readonly config: Pick<Config, "anonymousRead" | "listen" | "publicUrl" | "tls">;
   readonly identify: Identify;
+  /** Who has no account, as far as public projects go; undefined where there are none. */
+  readonly visit: () => Promise<Caller | undefined>;
+  /** Who is signed in with the secret of a session's cookie; undefined where nobody is. */
+  readonly recall: (secret: string) => Promise<Caller | undefined>;
+  /** Counts a request of somebody who is known. @throws Failure `rate_limited` */
+  readonly countIdentity: (name: string) => void;
   /** The secret in server.json: whoever can read that file owns the data folder. */
   readonly ownerToken: string;
 }
@@ -35,9 +45,11 @@ interface AccessOptions {
 const nobody: Caller = {
   name: "anonymous",
   role: "anonymous",
+  groups: [],
   may: (action) => action === "pull" || action === "list",
+  sees: () => true,
 };
-const owner: Caller = { name: "owner", role: "administrator", may: () => true };
+const owner: Caller = { name: "owner", role: "administrator", groups: [], may: () => true, sees: () => true };
 
 /**
  * Lets a request through or refuses it.
@@ -51,28 +63,41 @@ export async function admit(request: FastifyRequest, need: Need, options: Access
   if (need === "open") return nobody;
   const caller = await callerOf(request, options);
   const isAnonymous = caller.role === "anonymous";
-  if (need === "read" && (!isAnonymous || mayReadAnonymously(request, options.config))) return caller;
+  const isRead = need === "read" || need === "public";
+  // The anonymous caller of a registry token is not the one below, who may see everything.
+  if (isRead && (!isAnonymous || (caller === nobody && mayReadAnonymously(request, options.config)))) return caller;
+  const visitor = need === "public" && isAnonymous ? await options.visit() : undefined;
+  if (visitor !== undefined) return visitor;
   if (isAnonymous)
-    throw new Failure(
-      "unauthorized",
-      `Cannot ${need === "read" ? "read" : "change"} anything here without an account`,
-      {
-        hint: "Sign in as admin with the password in the file admin-password of the data folder, or as a robot",
-      },
-    );
+    throw new Failure("unauthorized", `Cannot ${isRead ? "read" : "change"} anything here without an account`, {
+      hint: "Sign in as admin with the password in the file admin-password of the data folder, as yourself, or as a robot",
+    });
   if (need === "administrator" && caller.role !== "administrator")
-    throw new Failure("forbidden", `Cannot do this as "${caller.name}": it needs the administrator`);
+    throw new Failure("forbidden", `Cannot do this as "${caller.name}": it needs the administrator`, {
+      details: { account: caller.name },
+    });
   return caller;
 }
 
 async function callerOf(request: FastifyRequest, options: AccessOptions): Promise<Caller> {
   const { authorization } = request.headers;
-  if (authorization === undefined) return nobody;
+  if (authorization === undefined) return await callerOfSession(request, options);
   const bearer = /^Bearer ([\x21-\x7e]+)$/i.exec(authorization)?.[1];
   if (bearer !== undefined && sameSecret(bearer, options.ownerToken)) return owner;
   const caller = await options.identify(authorization, request.ip);
   if (caller === undefined)
     throw new Failure("unauthorized", "Cannot sign in: the credentials are not valid, or have ended");
+  options.countIdentity(caller.name);
+  return caller;
+}
+
+/** A session that has ended makes nobody, not a failure: the browser still sends its cookie. */
+async function callerOfSession(request: FastifyRequest, options: AccessOptions): Promise<Caller> {
+  const secret = readCookie(request, sessionCookie(options.config));
+  const caller = secret === undefined ? undefined : await options.recall(secret);
+  if (caller === undefined) return nobody;
+  refuseForgery(request, options.config);
+  options.countIdentity(caller.name);
   return caller;
 }
 

@@ -1,13 +1,15 @@
 import { nowMs } from "../base/clock.ts";
 import { type Database } from "./database.ts";
+import { ensureProjectOf } from "./projects-records.ts";
 
-/** Makes a repository known; nothing happens where it is. */
+/** Makes a repository known, and its project with it; nothing happens where it is. */
 export async function ensureRepository(db: Database, name: string): Promise<void> {
-  await db
+  const result = await db
     .insertInto("repositories")
     .values({ name, created_at: nowMs() })
     .onConflict((conflict) => conflict.doNothing())
-    .execute();
+    .executeTakeFirst();
+  if (result.numInsertedOrUpdatedRows === 1n) await ensureProjectOf(db, name);
 }
 
 /** Whether a repository has ever held anything. */

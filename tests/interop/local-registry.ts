@@ -25,6 +25,7 @@ export async function startRegistry(folder: string): Promise<LocalRegistry> {
   const access = {
     identify: async () => ({ name: "test" }),
     may: () => true,
+    accountMay: () => true,
     isAnonymous: () => false,
     challenge: () => "Basic",
   };

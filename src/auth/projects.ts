@@ -1,0 +1,125 @@
+import { Failure } from "../base/errors.ts";
+import { deleteRobotsOfProject } from "../store/accounts-records.ts";
+import { addAuditEvent } from "../store/event-records.ts";
+import {
+  deleteEmptyRepositories,
+  deleteProject,
+  findProject,
+  findProjectById,
+  insertProject,
+  listProjects,
+  type ProjectRecord,
+  updateProjectSetting,
+  updateProjectVisibility,
+} from "../store/projects-records.ts";
+import { type Store } from "../store/store.ts";
+import { type Actor } from "./identity.ts";
+import { checkedProjectName } from "./people-rules.ts";
+import { type Rights } from "./rights.ts";
+
+type Database = Store["db"];
+
+/** A change of who sees a project. */
+interface VisibilityChange {
+  readonly name: string;
+  readonly isPublic: boolean;
+  readonly actor: Actor;
+}
+
+/** A change of one setting of a project; each feature has a key of its own. */
+interface SettingChange {
+  readonly name: string;
+  readonly key: string;
+  /** JSON; never a secret. */
+  readonly value: unknown;
+  readonly actor: Actor;
+}
+
+/** Makes, lists and removes projects; who may is asked before. */
+export interface Projects {
+  /** Makes a project. @throws Failure `usage`, `conflict` where there is one of that name */
+  create(input: VisibilityChange): Promise<ProjectRecord>;
+  find(name: string): Promise<ProjectRecord | undefined>;
+  findById(id: number): Promise<ProjectRecord | undefined>;
+  /** All projects by name; what a caller may see is asked of the caller. */
+  list(): Promise<ProjectRecord[]>;
+  /** Opens a project to everybody's eyes, or closes it. @throws Failure `not_found` */
+  setPublic(input: VisibilityChange): Promise<ProjectRecord>;
+  /** Sets one key of the settings, or removes it where the value is undefined. @throws Failure `not_found` */
+  configure(input: SettingChange): Promise<ProjectRecord>;
+  /**
+   * Removes a project with its members and robots.
+   *
+   * @throws Failure `not_found`, `conflict` while any of its repositories holds a manifest
+   */
+  remove(name: string, actor: Actor): Promise<void>;
+}
+
+/** Opens the projects of a store. */
+export function openProjects({ store, rights }: { readonly store: Store; readonly rights: Rights }): Projects {
+  return {
+    async create({ name, isPublic, actor }) {
+      checkedProjectName(name);
+      return await rights.change(async (db) => {
+        if (!(await insertProject(db, { name, isPublic, createdBy: actor.name })))
+          throw new Failure("conflict", `Cannot make the project "${name}": there is one of that name`);
+        return await foundProject(db, name);
+      });
+    },
+    find: async (name) => await findProject(store.db, name),
+    findById: async (id) => await findProjectById(store.db, id),
+    list: async () => await listProjects(store.db),
+    configure: async ({ name, key, value, actor }) =>
+      await rights.change(async (db) => {
+        if (!(await updateProjectSetting(db, name, { key, value }))) throw missingProject(name);
+        await addEvent(db, "project.changed", { name, actor, details: { [key]: value } });
+        return await foundProject(db, name);
+      }),
+    setPublic: async ({ name, isPublic, actor }) =>
+      await rights.change(async (db) => {
+        if (!(await updateProjectVisibility(db, name, isPublic))) throw missingProject(name);
+        await addEvent(db, "project.changed", { name, actor, details: { isPublic } });
+        return await foundProject(db, name);
+      }),
+    async remove(name, actor) {
+      await rights.change(async (db) => {
+        await foundProject(db, name);
+        const holding = await deleteEmptyRepositories(db, name);
+        if (holding !== undefined)
+          throw new Failure("conflict", `Cannot remove the project "${name}": "${holding}" holds images`, {
+            hint: "Delete its images first",
+          });
+        const robots = await deleteRobotsOfProject(db, name);
+        await deleteProject(db, name);
+        await addEvent(db, "project.deleted", { name, actor, details: { robots } });
+      });
+    },
+  };
+}
+
+interface ProjectEvent {
+  readonly name: string;
+  readonly actor: Actor;
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+async function addEvent(db: Database, action: string, { name, actor, details }: ProjectEvent): Promise<void> {
+  await addAuditEvent(db, { actor: actor.name, action, subject: name, project: name, details });
+}
+
+/**
+ * The project of a name.
+ *
+ * @throws Failure `not_found`
+ */
+export async function foundProject(db: Database, name: string): Promise<ProjectRecord> {
+  return (await findProject(db, name)) ?? fail(name);
+}
+
+function fail(name: string): never {
+  throw missingProject(name);
+}
+
+function missingProject(name: string): Failure {
+  return new Failure("not_found", `Cannot find the project "${name}"`);
+}
