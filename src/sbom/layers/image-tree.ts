@@ -51,11 +51,16 @@ export async function readImageTree(
     if (packed === undefined)
       throw new Failure("not_found", `Cannot read the image: the registry does not have its layer ${layer.digest}`);
     const changes = new LayerChanges(interest);
-    for await (const entry of readTar(unpackLayer(layer, packed))) {
-      signal.throwIfAborted();
-      if (++entryCount > entriesMax)
-        throw new Failure("too_large", `Cannot read the image: its layers have more than ${entriesMax} entries`);
-      await changes.take(entry.header, () => entry.body());
+    try {
+      for await (const entry of readTar(unpackLayer(layer, packed))) {
+        signal.throwIfAborted();
+        if (++entryCount > entriesMax)
+          throw new Failure("too_large", `Cannot read the image: its layers have more than ${entriesMax} entries`);
+        await changes.take(entry.header, () => entry.body());
+      }
+    } finally {
+      // A layer that is refused may not have been read to its end, or at all.
+      packed.destroy();
     }
     changes.applyTo(tree);
   }

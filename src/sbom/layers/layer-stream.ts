@@ -11,7 +11,7 @@ export interface LayerBlob {
   /** Bytes as they are stored. */
   readonly sizeBytes: number;
   /** Undefined where the bytes are not here, as those of layers that may not be distributed. */
-  open(): Promise<AsyncIterable<Uint8Array> | undefined>;
+  open(): Promise<Readable | undefined>;
 }
 
 /** Unpacked bytes that any layer may have, however small it is packed. */

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { Readable } from "node:stream";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { tarEnd, tarHeaderBytes } from "../../base/tar-writer.ts";
 import type { TarKind } from "../../base/tar.ts";
@@ -48,9 +49,10 @@ export function layerOf(bytes: Buffer, chunkBytes = 4096): LayerBlob {
     digest: sha256Digest(createHash("sha256").update(bytes).digest("hex")),
     sizeBytes: bytes.length,
     async open() {
-      return (async function* () {
+      const chunks = function* (): Generator<Buffer> {
         for (let at = 0; at < bytes.length; at += chunkBytes) yield bytes.subarray(at, at + chunkBytes);
-      })();
+      };
+      return Readable.from(chunks(), { objectMode: false });
     },
   };
 }
