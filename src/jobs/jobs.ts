@@ -12,6 +12,7 @@ import type { RunEvent } from "../store/run-event-records.ts";
 import type { Store } from "../store/store.ts";
 import { EmbeddedQueue } from "./embedded-queue.ts";
 
+export { type EventFollower, type EventFollowing, followEvents } from "./event-follower.ts";
 export { nextInstant, openSchedules, type Schedules } from "./schedules.ts";
 
 /** Durable work: the whole of what an engine offers. */
