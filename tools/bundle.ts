@@ -24,6 +24,9 @@ try {
     platform: "node",
     target: "node24",
     sourcemap: "linked",
+    // Without comments, whose letters beyond Latin would make the engine keep the whole text at two bytes a letter.
+    minifyWhitespace: true,
+    lineLimit: 160,
     legalComments: "none",
     logLevel: "error",
     // Some packages are CommonJS and ask for node: modules by require.
