@@ -6,11 +6,27 @@
 import { cp, mkdir, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
+import { build, type Plugin } from "esbuild";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const target = join(root, ".cache/bundle");
 const fresh = `${target}.${process.pid}`;
+
+/**
+ * Has `node:http` asked for by require: an import reads every one of its exports, and a few of them load a second
+ * HTTP client, with 3 MB that a server never needs.
+ */
+const requiredHttp: Plugin = {
+  name: "required-http",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^node:https?$/ }, ({ path, namespace }) =>
+      namespace === "required" ? { path, external: true } : { path, namespace: "required" },
+    );
+    onLoad({ filter: /.*/, namespace: "required" }, ({ path }) => ({
+      contents: `module.exports = require(${JSON.stringify(path)});`,
+    }));
+  },
+};
 
 await mkdir(fresh, { recursive: true });
 try {
@@ -23,6 +39,7 @@ try {
     format: "esm",
     platform: "node",
     target: "node24",
+    plugins: [requiredHttp],
     sourcemap: "linked",
     // Without comments, whose letters beyond Latin would make the engine keep the whole text at two bytes a letter.
     minifyWhitespace: true,
