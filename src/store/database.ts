@@ -25,6 +25,14 @@ export interface DatabaseFile {
   close(): Promise<void>;
 }
 
+/**
+ * Pages of the log (32 MiB) at which it is brought into the database at once, whoever waits meanwhile.
+ *
+ * That syncs the database on the event loop, so it is done in a pause of the writers wherever there is one.
+ */
+const logPagesMax = 8000;
+const pauseMs = 300;
+
 /** Statements that are kept prepared; the program has about two hundred. */
 const statementCacheCount = 512;
 
@@ -40,7 +48,8 @@ const statementCacheCount = 512;
 export function openDatabase(path: string, options: { readonly readOnly: boolean }): DatabaseFile {
   const raw = new DatabaseSync(path, { readOnly: options.readOnly, timeout: 5000, enableForeignKeyConstraints: true });
   try {
-    if (!options.readOnly) raw.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
+    if (!options.readOnly)
+      raw.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = ${logPagesMax}`);
   } catch (error) {
     raw.close();
     throw error;
@@ -99,6 +108,7 @@ class SqliteFileDriver implements Driver {
   readonly #connection: SqliteFileConnection;
   readonly #waiting: (() => void)[] = [];
   #busy = false;
+  #pause: NodeJS.Timeout | undefined;
 
   constructor(options: DriverOptions) {
     this.#options = options;
@@ -120,7 +130,20 @@ class SqliteFileDriver implements Driver {
     const next = this.#waiting.shift();
     if (next === undefined) this.#busy = false;
     else next();
-    if (hasWritten) await this.#options.log.sync();
+    if (!hasWritten) return;
+    this.#pause ??= setTimeout(() => this.#emptyLog(), pauseMs).unref();
+    this.#pause.refresh();
+    await this.#options.log.sync();
+  }
+
+  #emptyLog(): void {
+    if (this.#busy) this.#pause?.refresh();
+    else if (this.#options.raw.isOpen)
+      try {
+        this.#connection.run("PRAGMA wal_checkpoint(PASSIVE)");
+      } catch {
+        // Nothing is lost: the log stays as it is, and the next write or the next start meets what is wrong.
+      }
   }
 
   async beginTransaction(): Promise<void> {
@@ -139,6 +162,7 @@ class SqliteFileDriver implements Driver {
   /** Waits for the statement or transaction that has the connection, then closes the file. */
   async destroy(): Promise<void> {
     await this.acquireConnection();
+    clearTimeout(this.#pause);
     await this.#options.log.close();
     if (this.#options.raw.isOpen) this.#options.raw.close();
     await this.releaseConnection();

@@ -1,3 +1,4 @@
+import { sql } from "kysely";
 import { newId, nowMs } from "../base/clock.ts";
 import { type Digest } from "../model/digest.ts";
 import { type Database } from "./database.ts";
@@ -110,15 +111,21 @@ export async function listTags(
   repository: string,
   page: { readonly after: string; readonly limit: number },
 ): Promise<string[]> {
-  const rows = await db
-    .selectFrom("tags")
-    .select("name")
-    .where("repository", "=", repository)
-    .where("name", ">", page.after)
-    .orderBy("name")
-    .limit(page.limit)
-    .execute();
-  return rows.map(({ name }) => name);
+  // One text instead of a row for each: a page may have ten thousand tags, and no tag has a comma.
+  const { names } = await db
+    .selectFrom((inner) =>
+      inner
+        .selectFrom("tags")
+        .select("name")
+        .where("repository", "=", repository)
+        .where("name", ">", page.after)
+        .orderBy("name")
+        .limit(page.limit)
+        .as("page"),
+    )
+    .select(sql<string | null>`string_agg(name, ',' order by name)`.as("names"))
+    .executeTakeFirstOrThrow();
+  return names === null ? [] : names.split(",");
 }
 
 /** A page of the moves of a tag: those before the one with the id `before`, newest first, at most `limit`. */
