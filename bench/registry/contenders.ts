@@ -39,8 +39,9 @@ export async function startMintmark(folder: string): Promise<Contender> {
     pid: child.pid!,
     folder,
     async headers(repository) {
-      const scope = `repository:${repository}:pull,push,delete`;
-      const answer = await fetch(`${url}/v2/_token?service=mintmark&scope=${encodeURIComponent(scope)}`, {
+      const scopes = [`repository:${repository}:pull,push,delete`, "registry:catalog:*"];
+      const query = scopes.map((scope) => `&scope=${encodeURIComponent(scope)}`).join("");
+      const answer = await fetch(`${url}/v2/_token?service=mintmark${query}`, {
         headers: { authorization: basic },
       });
       return { authorization: `Bearer ${((await answer.json()) as { token: string }).token}` };

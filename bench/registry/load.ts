@@ -12,6 +12,8 @@ export interface Call {
   readonly body?: Body;
   /** Every other status is a failure of the bench. */
   readonly status: number;
+  /** Whether the body is wanted as text; it costs this program time that the server is not to be charged for. */
+  readonly wantsText?: boolean;
 }
 
 /** Bytes, or a chunk that is sent again and again, after a head that makes the whole unique. */
@@ -21,11 +23,9 @@ type Body = Buffer | { readonly head: Buffer; readonly chunk: Buffer; readonly c
 interface Answered {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly bytes: number;
-  /** The body, only where it is small. */
+  /** Empty unless it was wanted. */
   readonly text: string;
 }
-
-const keptBytes = 4_000_000;
 
 /** A client that keeps its connections. */
 export interface LoadClient {
@@ -42,7 +42,8 @@ export function openLoadClient(url: string, width: number): LoadClient {
   };
 }
 
-async function sendCall(url: URL, { method, headers, body, status }: Call, agent: Agent): Promise<Answered> {
+async function sendCall(url: URL, call: Call, agent: Agent): Promise<Answered> {
+  const { method, headers, body, status, wantsText = false } = call;
   const { promise, resolve, reject } = Promise.withResolvers<Answered>();
   const length = lengthOf(body);
   const sent = request(
@@ -53,11 +54,11 @@ async function sendCall(url: URL, { method, headers, body, status }: Call, agent
       const kept: Buffer[] = [];
       answer.on("data", (chunk: Buffer) => {
         bytes += chunk.length;
-        if (bytes <= keptBytes) kept.push(chunk);
+        if (wantsText || answer.statusCode !== status) kept.push(chunk);
       });
       answer.on("error", reject);
       answer.on("end", () => {
-        const text = bytes <= keptBytes ? Buffer.concat(kept).toString("utf8") : "";
+        const text = Buffer.concat(kept).toString("utf8");
         if (answer.statusCode === status) resolve({ headers: answer.headers, bytes, text });
         else
           reject(
@@ -120,7 +121,8 @@ export async function runLoad({ contender, task, count, width }: Load): Promise<
     while (next < count) {
       const index = next++;
       const begin = tickMs();
-      bytes += await task(index);
+      const moved = await task(index);
+      bytes += moved;
       latencies.push(tickMs() - begin);
     }
   };

@@ -263,7 +263,7 @@ async function listAll({ contender, client }: ScenarioSite, listing: Listing): P
   let bytes = 0;
   let found = 0;
   for (let path: string | undefined = listing.path; path !== undefined;) {
-    const answer = await client.send({ method: "GET", path, headers, status: 200 });
+    const answer = await client.send({ method: "GET", path, headers, status: 200, wantsText: true });
     bytes += answer.bytes;
     found += (JSON.parse(answer.text) as Record<string, string[]>)[listing.key]?.length ?? 0;
     path = /<([^>]+)>/.exec(String(answer.headers["link"] ?? ""))?.[1];
