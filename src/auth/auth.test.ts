@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { isoSeconds, nowMs, shiftClock } from "../base/clock.ts";
 import { listAuditEvents } from "../store/event-records.ts";
-import { anonymous, ensureAdministrator, openAccounts, tokenService } from "./auth.ts";
+import { anonymous, type Directory, ensureAdministrator, openAccounts, tokenService } from "./auth.ts";
 import { address, basic, inAnHour, owner, trail, withAccounts } from "./test-accounts.ts";
 
 test("the first run makes one administrator, whose password only its owner may read", async () => {
@@ -171,4 +171,24 @@ test("uses of accounts and tokens are written down now and then", async () => {
     assert.equal(inAnHour() > isoSeconds(nowMs()), true);
     assert.ok(!JSON.stringify(await listAuditEvents(store.db, { limit: 100 })).includes(secret.slice(20)));
   });
+});
+
+test("one account is one account for the lockout, in whatever letters its name is written", async () => {
+  const asked: string[] = [];
+  const directory: Directory = {
+    async signIn({ name }) {
+      asked.push(name);
+      return undefined;
+    },
+    bearer: async () => undefined,
+  };
+  await withAccounts(
+    async ({ accounts }) => {
+      const spellings = ["clara", "CLARA", "Clara", " clara", "clara ", "cLARA", "CLara", "\uff43lara", "clar\u00ada"];
+      for (const name of spellings)
+        await accounts.authenticate(basic(name, "a guess"), address).catch((error: unknown) => assert.ok(error));
+      assert.equal(asked.length, 5, "directories compare names without case: the rest is not looked at");
+    },
+    { directory },
+  );
 });

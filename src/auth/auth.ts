@@ -33,11 +33,11 @@ export { csvHeader, csvLine } from "./audit/csv.ts";
 export { openPullTrail } from "./audit/pull-trail.ts";
 export { purgeOldEvents } from "./audit/retention.ts";
 export { openSyslogSender } from "./audit/syslog.ts";
-export { bootstrapProject } from "./bootstrap.ts";
+export { bootstrapProject, starterRoles } from "./bootstrap.ts";
 export { openBrowserSignIn, type BrowserSignIn } from "./browser-sign-in.ts";
 export { checkDirectory, openDirectory } from "./directory/directory.ts";
 export { type Directory } from "./external.ts";
-export { type Actor, anonymous, type Identity } from "./identity.ts";
+export { type Actor, anonymous, asStranger, type Identity } from "./identity.ts";
 export { tokenService } from "./registry-tokens.ts";
 export { openRateLimits, type RateLimits } from "./rate-limits.ts";
 export { countRobotsEndingSoon } from "./robot-ends.ts";
@@ -91,7 +91,7 @@ export async function openAccounts(options: AccountsOptions): Promise<Accounts> 
   const robots = openRobots({ store, passwords, rights });
 
   const isOpen = (identity: Identity, repository: string): boolean =>
-    (identity.role === "anonymous" && anonymousPull) || rights.isPublic(repository);
+    (identity.role === "anonymous" && identity.isStranger !== true && anonymousPull) || rights.isPublic(repository);
   const isGranted: Accounts["authorize"] = (identity, repository, action) =>
     permits(identity.grants, repository, action) ||
     ((action === "pull" || action === "list") && isOpen(identity, repository));

@@ -36,6 +36,11 @@ const starters: readonly {
   { robot: "admin", role: "admin", about: "The platform team", actions: projectActions },
 ];
 
+/** The names of the roles that a bootstrap gives a project. */
+export function starterRoles(project: string): string[] {
+  return starters.map(({ role }) => `${project}-${role}`);
+}
+
 /**
  * Makes a project with the roles `NAME-push`, `NAME-pull` and `NAME-admin` and the robots `robot$NAME-ci`,
  * `robot$NAME-pull` and `robot$NAME-admin`, as far as they are not there; robots that have ended are made again.

@@ -15,6 +15,8 @@ export interface Identity {
   readonly secretLimits?: readonly Grant[];
   /** Whether a token stands for the account, which may do less than the account itself. */
   readonly isToken?: boolean;
+  /** Whether nobody in particular asks from elsewhere, and so sees public projects only. */
+  readonly isStranger?: boolean;
   /** When the account or its token ends, in milliseconds since 1970; undefined where it has no end. */
   readonly endsAt?: number;
 }
@@ -46,6 +48,14 @@ export const allActions: readonly Action[] = ["pull", "push", "delete"];
 
 /** Nobody in particular: may see public projects, and everything where the accounts were opened with `anonymousPull`. */
 export const anonymous: Identity = { name: "anonymous", role: "anonymous", groups: [], grants: [] };
+
+/** Nobody in particular who asks from elsewhere: only public projects, whatever the accounts were opened with. */
+export const stranger: Identity = { ...anonymous, isStranger: true };
+
+/** An anonymous identity as that of a {@link stranger}. */
+export function asStranger(identity: Identity): Identity {
+  return identity === anonymous ? stranger : { ...identity, isStranger: true };
+}
 
 /** Everything in every repository. */
 export const everything: readonly Grant[] = [{ repository: "*", actions: projectActions }];

@@ -3,7 +3,24 @@ import { builtInRoles } from "../model/permission.ts";
 import { isRepository } from "../model/reference.ts";
 
 /** Names that stand for something else in the audit trail. */
-const reservedNames: readonly string[] = ["anonymous", "owner", "unknown", "mintmark", "token", "oidc", "migration"];
+const reservedNames: readonly string[] = [
+  "anonymous",
+  "owner",
+  "unknown",
+  "mintmark",
+  "token",
+  "oidc",
+  "migration",
+  "collection",
+  "event",
+  "pipeline",
+  "proof",
+  "proxy",
+  "replication",
+  "retention",
+  "schedule",
+  "scrub",
+];
 
 const passwordLength = { min: 10, max: 256 };
 

@@ -1,5 +1,5 @@
 import { Failure } from "../base/errors.ts";
-import { deleteRobotsOfProject } from "../store/accounts-records.ts";
+import { deleteRobotsOfProject, listAccounts, updateAccount } from "../store/accounts-records.ts";
 import { addAuditEvent } from "../store/event-records.ts";
 import {
   deleteEmptyRepositories,
@@ -13,7 +13,8 @@ import {
   updateProjectVisibility,
 } from "../store/projects-records.ts";
 import { type Store } from "../store/store.ts";
-import { type Actor } from "./identity.ts";
+import { deleteWebhook, listWebhooks } from "../store/webhook-records.ts";
+import { type Actor, isWithinProject } from "./identity.ts";
 import { checkedProjectName } from "./people-rules.ts";
 import { type Rights } from "./rights.ts";
 
@@ -48,7 +49,9 @@ export interface Projects {
   /** Sets one key of the settings, or removes it where the value is undefined. @throws Failure `not_found` */
   configure(input: SettingChange): Promise<ProjectRecord>;
   /**
-   * Removes a project with its members and robots.
+   * Removes a project with its members, robots and webhooks; robots of the whole system lose what they had in it.
+   *
+   * Whoever makes a project of that name again begins anew.
    *
    * @throws Failure `not_found`, `conflict` while any of its repositories holds a manifest
    */
@@ -90,11 +93,29 @@ export function openProjects({ store, rights }: { readonly store: Store; readonl
             hint: "Delete its images first",
           });
         const robots = await deleteRobotsOfProject(db, name);
+        const narrowed = await narrowRobots(db, name, actor);
+        const webhooks = await listWebhooks(db, { project: name });
+        for (const { id } of webhooks) await deleteWebhook(db, id);
         await deleteProject(db, name);
-        await addEvent(db, "project.deleted", { name, actor, details: { robots } });
+        const details = { robots, narrowed, webhooks: webhooks.map((webhook) => webhook.name) };
+        await addEvent(db, "project.deleted", { name, actor, details });
       });
     },
   };
+}
+
+/** Takes what they had in a project from robots of the whole system; one that keeps nothing is disabled. */
+async function narrowRobots(db: Database, project: string, actor: Actor): Promise<string[]> {
+  const narrowed: string[] = [];
+  for (const { name, permissions } of await listAccounts(db, ["robot"])) {
+    const kept = permissions.filter(({ repository }) => !isWithinProject(repository, project));
+    if (kept.length === permissions.length) continue;
+    const change = kept.length === 0 ? { permissions: kept, disabled: true } : { permissions: kept };
+    await updateAccount(db, name, change);
+    await addAuditEvent(db, { actor: actor.name, action: "robot.changed", subject: name, details: change });
+    narrowed.push(name);
+  }
+  return narrowed;
 }
 
 interface ProjectEvent {

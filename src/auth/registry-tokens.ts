@@ -5,7 +5,7 @@ import { type ProjectAction } from "../model/permission.ts";
 import { type AccountRecord, findAccountAndGeneration } from "../store/accounts-records.ts";
 import { type PersonalTokenRecord } from "../store/accounts-token-records.ts";
 import { type Store } from "../store/store.ts";
-import { anonymous, type Grant, type Identity } from "./identity.ts";
+import { anonymous, type Grant, type Identity, stranger } from "./identity.ts";
 import { limitsOfToken } from "./personal-tokens.ts";
 import { type Rights } from "./rights.ts";
 import { isUsable } from "./sign-in.ts";
@@ -50,7 +50,10 @@ export interface RegistryTokensOptions {
 export function openRegistryTokens(options: RegistryTokensOptions): RegistryTokens {
   const { key, authorize } = options;
   /** The identities that may have tokens, with what their tokens are bound to. */
-  const bindings = new WeakMap<Identity, string>([[anonymous, ""]]);
+  const bindings = new WeakMap<Identity, string>([
+    [anonymous, ""],
+    [stranger, ""],
+  ]);
   return {
     bind: (identity, secret) =>
       void bindings.set(identity, secret === undefined ? workloadBinding : bindingOf(key, secret)),

@@ -47,6 +47,15 @@ export function mayManage({ name, project }: Managed, actor: Actor): void {
 }
 
 /**
+ * Lets those through who may know a robot's secret: with it they can do whatever the robot may.
+ *
+ * @throws Failure `forbidden`
+ */
+export function mayRotate({ name, project, permissions }: Managed & Pick<Wish, "permissions">, actor: Actor): void {
+  if (actor.name !== name) checkedPermissions({ name, project, permissions, actor });
+}
+
+/**
  * Reads the end of a robot; null where it has none.
  *
  * @throws Failure `usage` where it is no instant in the future, `forbidden` for who may not say never or so late

@@ -145,6 +145,14 @@ test("who manages the robots of a project gives no more than they have, and noth
     await assert.rejects(robots.rotate({ name: never.name, actor }), refused);
     await assert.rejects(robots.change({ name: never.name, disabled: true, actor }), refused);
     await assert.rejects(robots.remove(never.name, actor), refused);
+    const strong = { permissions: [{ repository: "team/**", actions: ["delete"] as const }], expiresAt, actor: owner };
+    await robots.create({ ...strong, name: "strong", project: "team" });
+    await assert.rejects(
+      robots.rotate({ name: "team+strong", actor }),
+      refused,
+      "its secret would let the maker delete",
+    );
+    assert.ok((await robots.rotate({ name: "team+maker", actor })).secret, "its own secret");
     const all = [{ repository: "team/**", actions: ["members"] as const }];
     await assert.rejects(robots.change({ name: "team+child", permissions: all, actor }), refused);
   });
@@ -224,5 +232,36 @@ test("one command makes the project of the brief with its roles and robots, and 
     assert.ok((await bootstrapProject(accounts, wish))[1]?.secret, "one that has ended is made again");
     await accounts.members.createRole({ name: "b-push", actions: ["delete"], description: "", actor: owner });
     await assert.rejects(bootstrapProject(accounts, { ...wish, project: "b" }), { code: "conflict" });
+  });
+});
+
+test("robots keep nothing in a project that was removed, also not where another is made under its name", async () => {
+  await withAccounts(async ({ accounts, store }) => {
+    const expiresAt = inAnHour();
+    const [ci] = await bootstrapProject(accounts, { project: "team", expiresAt, actor: owner });
+    const permissions = ["team/**", "team/app", "teams/**"].map((repository) => ({
+      repository,
+      actions: ["pull"] as const,
+    }));
+    const wide = await accounts.robots.create({ name: "wide", permissions, expiresAt, actor: owner });
+    const issued = accounts.issueToken(
+      (await accounts.authenticate(basic(wide.name, wide.secret), address))!,
+      ["repository:team/app:pull"],
+      tokenService,
+    );
+    await accounts.projects.remove("team", owner);
+    await accounts.projects.create({ name: "team", isPublic: false, actor: owner });
+    assert.equal(await accounts.authenticate(basic(ci!.name, ci!.secret!), address), undefined);
+    const identity = await accounts.authenticate(basic(wide.name, wide.secret), address);
+    assert.equal(accounts.authorize(identity!, "team/app", "pull"), false);
+    assert.equal(accounts.authorize(identity!, "teams/app", "pull"), true);
+    const bearer = await accounts.authenticate(`Bearer ${issued.token}`, address);
+    assert.ok(bearer === undefined || !accounts.authorize(bearer, "team/app", "pull"));
+    assert.ok((await trail(store)).includes("robot.changed"));
+    const again = await bootstrapProject(accounts, { project: "team", expiresAt, actor: owner });
+    assert.ok(
+      again.every(({ secret }) => secret !== undefined),
+      "all are made again, with other secrets",
+    );
   });
 });

@@ -16,7 +16,7 @@ import { type Actor } from "./identity.ts";
 import { type Passwords } from "./passwords.ts";
 import { type Rights } from "./rights.ts";
 import { warnOfEnds, warnedAtStart } from "./robot-ends.ts";
-import { checkedEnd, checkedPermissions, checkedSecret, fullRobotName, mayManage } from "./robot-rules.ts";
+import { checkedEnd, checkedPermissions, checkedSecret, fullRobotName, mayManage, mayRotate } from "./robot-rules.ts";
 import { isUsable } from "./sign-in.ts";
 
 type Database = Store["db"];
@@ -257,6 +257,7 @@ async function rotateRobot(
     throw new Failure("conflict", `Cannot rotate the robot "${robot.name}": it has ended`, {
       hint: "Prolong or enable it first, or make it again under the same name",
     });
+  mayRotate(robot, actor);
   await updateAccount(db, robot.name, {
     secret: { hash, hint },
     oldSecret: until === undefined ? null : { hash: robot.secretHash!, hint: robot.secretHint, until },

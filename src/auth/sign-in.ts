@@ -55,12 +55,13 @@ export function openSignIn(options: SignInOptions): SignIn {
 
   async function verify(attempt: Attempt): Promise<string | undefined> {
     const { credentials, address, stored, account } = attempt;
-    const failures = lockout.count(credentials.name, address);
+    const guessed = foldedName(credentials.name);
+    const failures = lockout.count(guessed, address);
     let name: string | undefined;
     try {
       name = await proveName(options, attempt);
     } catch (error) {
-      lockout.withdraw(credentials.name, address);
+      lockout.withdraw(guessed, address);
       throw error;
     }
     if (name === undefined) {
@@ -69,7 +70,7 @@ export function openSignIn(options: SignInOptions): SignIn {
       await trail.failed({ account: known, address, failures });
       return undefined;
     }
-    lockout.clear(credentials.name, address);
+    lockout.clear(guessed, address);
     await trail.succeeded({ account: name, address, method: stored === undefined ? "directory" : "password" });
     return name;
   }
@@ -77,7 +78,7 @@ export function openSignIn(options: SignInOptions): SignIn {
   return async (credentials, address) => {
     const { name, password } = credentials;
     const { account, generation } = await findAccountAndGeneration(store.db, name);
-    const remainingMs = lockout.remainingMs(name, address);
+    const remainingMs = lockout.remainingMs(foldedName(name), address);
     const stored = account !== undefined && isUsable(account) ? secretFor(account, password) : undefined;
     // The stored hash is part of the key: a rotated secret is forgotten at once.
     const key = createHmac("sha256", memoryKey)
@@ -107,6 +108,16 @@ export function openSignIn(options: SignInOptions): SignIn {
     if (found.account === undefined || !isUsable(found.account)) return undefined;
     return { account: found.account, generation: found.generation, secretHash: null };
   };
+}
+
+/** A name as directories compare it: whoever writes it in other letters guesses at the same account. Source: RFC 4518. */
+function foldedName(name: string): string {
+  return name
+    .normalize("NFKC")
+    .toLowerCase()
+    .replaceAll(/\p{Cc}|\p{Cf}/gu, "")
+    .trim()
+    .replaceAll(/\s+/g, " ");
 }
 
 interface Attempt {

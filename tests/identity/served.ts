@@ -6,11 +6,13 @@ import { silentLog } from "../../src/base/log.ts";
 import { loadConfig } from "../../src/config/config.ts";
 import { openFactory } from "../../src/pipeline/pipeline.ts";
 import { startServer } from "../../src/server/server.ts";
+import type { Store } from "../../src/store/store.ts";
 
-/** A server over a real data folder, without reads for everybody. */
+/** A server over a real data folder. */
 export interface Served {
   readonly url: string;
   readonly dataDir: string;
+  readonly store: Store;
   /** Sends a request; `as` is `NAME:SECRET`, a bearer token, or nobody. */
   ask(request: Ask): Promise<Told>;
   /** The same for whom the data folder belongs to, who must succeed; gives the JSON. */
@@ -34,11 +36,11 @@ export interface Told {
   readonly text: string;
 }
 
-/** Serves a data folder on a free port of loopback. */
-export async function serve(dataDir: string): Promise<Served> {
+/** Serves a data folder on a free port of loopback; who has no account sees public projects only, unless told otherwise. */
+export async function serve(dataDir: string, { anonymousRead = false } = {}): Promise<Served> {
   const config = {
     ...(await loadConfig({ flags: { data: dataDir, listen: "127.0.0.1:0" }, environment: {}, cwd: dataDir })),
-    anonymousRead: false,
+    anonymousRead,
   };
   const factory = await openFactory(config, silentLog, { isStanding: false });
   const server = await startServer({ factory, config, log: silentLog, version: "0.0.0" });
@@ -57,6 +59,7 @@ export async function serve(dataDir: string): Promise<Served> {
   return {
     url: server.url,
     dataDir,
+    store: factory.store,
     ask,
     async own<Answer>(method: Ask["method"], path: string, body?: unknown) {
       const told = await ask({ method, path, as: token, ...(body === undefined ? {} : { body }) });
@@ -75,19 +78,19 @@ export function digestOf(text: string): string {
   return `sha256:${createHash("sha256").update(text).digest("hex")}`;
 }
 
-/** A manifest over the empty config and a layer. */
-export function manifestOf(layer: string): string {
+/** A manifest over the empty object as its config, of another type where it is to be an image's, and a layer. */
+export function manifestOf(layer: string, configType = "application/vnd.oci.empty.v1+json"): string {
   const mediaType = "application/vnd.oci.image.layer.v1.tar";
   return JSON.stringify({
     schemaVersion: 2,
     mediaType: "application/vnd.oci.image.manifest.v1+json",
-    config: { mediaType: "application/vnd.oci.empty.v1+json", digest: digestOf("{}"), size: 2 },
+    config: { mediaType: configType, digest: digestOf("{}"), size: 2 },
     layers: [{ mediaType, digest: digestOf(layer), size: layer.length }],
   });
 }
 
 /** Pushes an image of one layer under a tag. */
-export async function push({ ask }: Served, as: string, { repository, tag, layer }: Pushed): Promise<void> {
+export async function push({ ask }: Served, as: string, { repository, tag, layer, configType }: Pushed): Promise<void> {
   for (const blob of ["{}", layer]) {
     const path = `/v2/${repository}/blobs/uploads/?digest=${digestOf(blob)}`;
     const headers = { "content-type": "application/octet-stream" };
@@ -95,13 +98,14 @@ export async function push({ ask }: Served, as: string, { repository, tag, layer
   }
   const headers = { "content-type": "application/vnd.oci.image.manifest.v1+json" };
   const path = `/v2/${repository}/manifests/${tag}`;
-  assert.equal((await ask({ method: "PUT", path, as, body: manifestOf(layer), headers })).status, 201);
+  assert.equal((await ask({ method: "PUT", path, as, body: manifestOf(layer, configType), headers })).status, 201);
 }
 
 interface Pushed {
   readonly repository: string;
   readonly tag: string;
   readonly layer: string;
+  readonly configType?: string;
 }
 
 function authorizationOf(as: string): string {

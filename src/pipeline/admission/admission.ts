@@ -74,8 +74,11 @@ export interface Admission {
   sbom(repository: string, digest: Digest, format: "cyclonedx" | "spdx"): Promise<string | undefined>;
   /** Scans the images of a reference again; undefined where it is not there. */
   rescan(repository: string, reference: string): Promise<readonly ImageScan[] | undefined>;
-  /** A page of all scans; `next` goes on behind it. */
-  list(page: ScanPage): Promise<{ readonly scans: readonly ImageScan[]; readonly next: string | undefined }>;
+  /** A page of the scans in repositories that somebody sees, all by default; `next` goes on behind it. */
+  list(
+    page: ScanPage,
+    sees?: (repository: string) => boolean,
+  ): Promise<{ readonly scans: readonly ImageScan[]; readonly next: string | undefined }>;
   /** What the newest scan of an image told while it ran, oldest first. */
   log(digest: Digest): Promise<readonly { readonly at: string; readonly line: string }[]>;
   counts(): Promise<AdmissionCounts>;
@@ -109,7 +112,7 @@ export async function openAdmission(ground: AdmissionGround): Promise<Admission>
     scans: (repository, reference) => scans.of(repository, reference),
     sbom: reports.sbom,
     rescan: (repository, reference) => scans.again(repository, reference),
-    list: (page) => scans.list(page),
+    list: (page, sees) => scans.list(page, sees),
     log: (digest) => scans.log(digest),
     counts: async () => ({ ...(await scans.counts()), refusals: judge.refusals() }),
     settled: () => scans.settled(),

@@ -15,6 +15,7 @@ import {
   type ScanCatalogue,
   type ScanRecord,
 } from "../../store/admission-records.ts";
+import { isBlobBesideManifest } from "../../store/blob-link-records.ts";
 import { addAuditEvent } from "../../store/event-records.ts";
 import { findImageRecord } from "../../store/images-records.ts";
 import { readManifestBytes } from "../../store/manifest-records.ts";
@@ -63,8 +64,13 @@ async function read(store: Store, job: RunContext, scan: ScanRecord): Promise<Sc
     layers.map((layer) => ({
       digest: layer.digest,
       sizeBytes: layer.size,
-      open: async () =>
-        (await store.blobs.stat(layer.digest)) === undefined ? undefined : await store.blobs.open(layer.digest),
+      open: async () => {
+        // What another repository has is not this image's, even where it names it: its maker may not see that.
+        const isOwn = await isBlobBesideManifest(store.db, { manifest: digest, blob: layer.digest });
+        return isOwn && (await store.blobs.stat(layer.digest)) !== undefined
+          ? await store.blobs.open(layer.digest)
+          : undefined;
+      },
     })),
     job.signal,
   );

@@ -116,13 +116,22 @@ export class Scans {
     }
   }
 
-  /** A page of all scans. */
-  async list(page: ScanPage): Promise<{ scans: ImageScan[]; next: string | undefined }> {
-    const rows = await listScans(this.#ground.store.db, page);
-    const last = rows.at(-1);
+  /** A page of the scans that somebody sees; where it goes on names the last of them, and so nothing hidden. */
+  async list(
+    page: ScanPage,
+    sees: (repository: string) => boolean = () => true,
+  ): Promise<{ scans: ImageScan[]; next: string | undefined }> {
+    const found: Awaited<ReturnType<typeof listScans>> = [];
+    let after: string | undefined = page.after;
+    while (after !== undefined && found.length <= page.limit) {
+      const rows = await listScans(this.#ground.store.db, { ...page, after, limit: scannedRows });
+      found.push(...rows.filter((row) => sees(row.in)));
+      after = rows.length < scannedRows ? undefined : cursorOf(rows.at(-1)!);
+    }
+    const rows = found.slice(0, page.limit);
     return {
       scans: rows.map((row) => shown(row, row.in, undefined)),
-      next: last === undefined || rows.length < page.limit ? undefined : `${last.digest} ${last.in}`,
+      next: found.length > page.limit ? cursorOf(rows.at(-1)!) : undefined,
     };
   }
 
@@ -170,6 +179,13 @@ export class Scans {
     const found = await runnableImages(store, { repository, ...manifest });
     return found === "too many" ? [] : found;
   }
+}
+
+/** Rows that are read at once for a page. */
+const scannedRows = 1000;
+
+function cursorOf(row: { readonly digest: Digest; readonly in: string }): string {
+  return `${row.digest} ${row.in}`;
 }
 
 /** Lines of a log that are shown. */
