@@ -19,6 +19,7 @@ import { installSystemPackages, missingPackages } from "./setup/system-packages.
 const wishes = {
   "--test": { script: "tools/test.ts", purposes: ["up", "test"] },
   "--check": { script: "tools/check.ts", purposes: [] },
+  "--torture": { script: "tests/torture/main.ts", purposes: [] },
   "--bench": { script: "bench/bench.ts", purposes: ["up", "test", "bench"] },
 };
 

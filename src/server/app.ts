@@ -5,12 +5,14 @@ import fastify, {
   LogController,
   type FastifyBaseLogger,
   type FastifyInstance,
+  type FastifyRequest,
   type FastifyServerFactory,
 } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { newId } from "../base/clock.ts";
 import { limits } from "../base/limits.ts";
 import type { Log } from "../base/log.ts";
+import { withOrigin } from "../base/origin.ts";
 import type { Config } from "../config/config.ts";
 import type { Factory } from "../pipeline/factory.ts";
 import { admit } from "./access.ts";
@@ -19,10 +21,16 @@ import { addApi } from "./api.ts";
 import type { ApiContext } from "./api-app.ts";
 import { readApiPage } from "./api-page.ts";
 import { bounds } from "./bounds.ts";
+import { addHarbor, harborPrefix, isHarbor } from "./harbor/harbor.ts";
+import { escapeHarborRepository } from "./harbor/names.ts";
+import { sendHarborError } from "./harbor/refusals.ts";
 import { escapeImageId } from "./image-url.ts";
 import { openMetrics, type Metrics } from "./metrics.ts";
 import { describeApi } from "./openapi.ts";
 import { sendError, sendNotFound } from "./problem.ts";
+import { limitAddresses, openRequestLimits } from "./request-limits.ts";
+import { expandShortForm } from "./short-forms.ts";
+import { addSignInRoutes } from "./sign-in-routes.ts";
 
 /** What an app is made of. */
 export interface AppOptions {
@@ -53,8 +61,9 @@ export async function openApp(options: AppOptions): Promise<App> {
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: limits.requestBytes,
     routerOptions: { maxParamLength: bounds.parameterChars },
-    rewriteUrl: (request) => escapeImageId(request.url ?? "/"),
-    frameworkErrors: (error, request, reply) => void sendError(error, request, reply),
+    rewriteUrl: (request) => escapeHarborRepository(escapeImageId(expandShortForm(request.url ?? "/"))),
+    frameworkErrors: (error, request, reply) =>
+      void (isHarbor(request.url) ? sendHarborError : sendError)(error, request, reply),
     serverFactory: await serverFactory(config),
     forceCloseConnections: "idle",
     genReqId: () => newId(),
@@ -62,17 +71,35 @@ export async function openApp(options: AppOptions): Promise<App> {
   app.setErrorHandler(sendError);
   app.setNotFoundHandler(sendNotFound);
   addHeaders(app, config);
+  addOrigin(app);
   const metrics = openMetrics(app, factory, version);
-  const context: ApiContext = { factory, metrics, stopping: stopping.signal, version, robots: options.accounts.robots };
-  const access = { config, identify: options.accounts.identify, ownerToken: options.ownerToken };
-  for (const prefix of ["", "/api/v1"])
-    await app.register(
-      async (scope) =>
-        addApi(scope.withTypeProvider<ZodTypeProvider>(), context, (request, need) => admit(request, need, access)),
-      { prefix },
-    );
+  const rates = openRequestLimits(config, (by) => metrics.refusedRequests.inc({ by }));
+  limitAddresses(app, rates);
+  const context: ApiContext = {
+    factory,
+    metrics,
+    stopping: stopping.signal,
+    version,
+    accounts: options.accounts.accounts,
+  };
+  const { identify, visit, recall } = options.accounts;
+  const countIdentity = (name: string): void => rates.countIdentity(name);
+  const access = { config, identify, visit, recall, countIdentity, ownerToken: options.ownerToken };
+  await app.register(
+    async (scope) =>
+      addApi(scope.withTypeProvider<ZodTypeProvider>(), context, (request, need) => admit(request, need, access)),
+    { prefix: "/api/v1" },
+  );
+  await app.register(
+    async (scope) =>
+      void addHarbor(scope.withTypeProvider<ZodTypeProvider>(), context, (request, need) =>
+        admit(request, need, access),
+      ),
+    { prefix: harborPrefix },
+  );
   await addPages(app, version);
-  options.accounts.addDistribution(app);
+  addSignInRoutes(app, { browser: options.accounts.browser, config });
+  options.accounts.addDistribution(app, rates);
   await app.ready();
   return { fastify: app, metrics, stop: () => stopping.abort() };
 }
@@ -100,6 +127,14 @@ async function serverFactory(config: Config): Promise<FastifyServerFactory> {
     server.timeout = bounds.idleMs;
     return server;
   };
+}
+
+/** Events that a request causes tell where it came from. */
+function addOrigin(app: FastifyInstance): void {
+  const enter = ({ ip }: FastifyRequest, _reply: unknown, done: () => void): void => withOrigin({ address: ip }, done);
+  app.addHook("onRequest", enter);
+  // The parser of a body leaves the context that the request began in.
+  app.addHook("preValidation", enter);
 }
 
 function addHeaders(app: FastifyInstance, config: Config): void {

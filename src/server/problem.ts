@@ -44,7 +44,7 @@ export function sendError(error: unknown, request: FastifyRequest, reply: Fastif
 export function sendNotFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const failure = new Failure(
     "not_found",
-    `Cannot find "${request.method} ${request.url.split("?")[0]!.slice(0, 200)}": no such route`,
+    `Cannot find "${request.method} ${request.originalUrl.split("?")[0]!.slice(0, 200)}": no such route`,
     {
       hint: "GET /api lists what there is",
     },
@@ -81,7 +81,7 @@ function isDistribution(url: string): boolean {
 }
 
 /** Fastify's own complaints about a request become ours; whatever has no status of a client's fault is a bug. */
-function failureOf(error: unknown): Failure {
+export function failureOf(error: unknown): Failure {
   if (error instanceof Failure || !(error instanceof Error)) return toFailure(error);
   const { statusCode = 500, validation, validationContext } = error as FastifyError;
   if (validation !== undefined) {

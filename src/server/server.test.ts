@@ -11,6 +11,7 @@ import { after, before, describe, test } from "node:test";
 import { silentLog } from "../base/log.ts";
 import { loadConfig } from "../config/config.ts";
 import type { Config } from "../config/config.ts";
+import { openSchedules } from "../jobs/jobs.ts";
 import type { BuildRequest, BuildRun, Factory, ImageSummary, RunEvent } from "../pipeline/factory.ts";
 import { openStore, type Store } from "../store/store.ts";
 import { startServer, type Server } from "./server.ts";
@@ -66,8 +67,21 @@ function tinyFactory(store: Store, config: Config, seen: Seen): Factory {
     store,
     config,
     registry: undefined as never,
-    queue: undefined as never,
-    schedules: undefined as never,
+    queue: { define: () => undefined } as never,
+    lifetime: undefined as never,
+    schedules: openSchedules({ store, log: silentLog }),
+    followEvents: undefined as never,
+    backups: undefined as never,
+    movement: {
+      proxies: { upstreams: undefined, counts: () => ({ requests: { stale: 1 }, fetchedBytes: 2 }) },
+      replication: { counts: async () => ({ tasks: { failed: 1 }, bytes: { push: 2 } }) },
+    } as never,
+    collection: { secondsSinceSuccess: async () => 0 } as never,
+    webhooks: { counts: async () => ({ delivered: 0, failed: 0, dead: 0, waiting: 0 }) } as never,
+    admission: {
+      check: async () => undefined,
+      counts: async () => ({ scans: { done: 2 }, refusals: { findings: 1 }, waiting: 3 }),
+    } as never,
     log: silentLog,
     startBuild: async (request) => (seen.requests.push(request), runId),
     async *watch(_id, last = 0, signal) {
@@ -337,7 +351,7 @@ describe("server", () => {
     const text = await (await get("/metrics")).text();
     assert.match(
       text,
-      /mintmark_http_request_duration_seconds_count\{method="GET",route="\/images\/:id",code="200"\} \d+/,
+      /mintmark_http_request_duration_seconds_count\{method="GET",route="\/api\/v1\/images\/:id",code="200"\} \d+/,
     );
     assert.match(text, /mintmark_images\{verdict="pass"\} 1/);
     assert.match(text, /mintmark_builds\{state="queued"\} 0/);
