@@ -1,5 +1,7 @@
 import { nowMs } from "../base/clock.ts";
 import { type Digest } from "../model/digest.ts";
+import { digestsNamedIn } from "./collection-records.ts";
+import { trashLinks } from "./collection-trash-records.ts";
 import { type Database } from "./database.ts";
 import { ensureRepository } from "./repository-records.ts";
 
@@ -98,6 +100,22 @@ export async function listRepositoriesOfBlob(
   return rows.map(({ repository }) => repository);
 }
 
+/** Whether any repository has both a manifest and a blob. */
+export async function isBlobBesideManifest(
+  db: Database,
+  pair: { readonly manifest: Digest; readonly blob: Digest },
+): Promise<boolean> {
+  const row = await db
+    .selectFrom("manifests")
+    .innerJoin("blob_links", "blob_links.repository", "manifests.repository")
+    .select("blob_links.digest")
+    .where("manifests.digest", "=", pair.manifest)
+    .where("blob_links.digest", "=", pair.blob)
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
 /** Takes a blob out of a repository unless one of its manifests names it. Call it in a transaction. */
 export async function unlinkBlobRecord(
   db: Database,
@@ -115,6 +133,14 @@ export async function unlinkBlobRecord(
     .limit(1)
     .executeTakeFirst();
   if (use !== undefined) return "in use";
-  await db.deleteFrom("blob_links").where("repository", "=", repository).where("digest", "=", digest).execute();
+  // An image in the trash comes back whole or not at all.
+  const isInTrash = await digestsNamedIn(db, { table: "trashed_manifests", repository, digests: [digest] });
+  if (isInTrash.has(digest)) {
+    const reason = "a client deleted it, but an image in the trash needs it";
+    await trashLinks(db, { repository, digests: [digest], origin: "deleted", reason });
+    return "unlinked";
+  }
+  for (const table of ["blob_links", "trashed_links"] as const)
+    await db.deleteFrom(table).where("repository", "=", repository).where("digest", "=", digest).execute();
   return "unlinked";
 }

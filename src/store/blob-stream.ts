@@ -2,6 +2,7 @@ import type { FileHandle } from "node:fs/promises";
 import { ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import { Readable } from "node:stream";
+import { callbackify } from "node:util";
 import { limits } from "../base/limits.ts";
 import { type BufferPool, pooledBytes } from "./buffer-pool.ts";
 import type { ByteRange } from "./blobs.ts";
@@ -44,10 +45,8 @@ export class BlobStream extends Readable {
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    this.#file.handle.close().then(
-      () => done(error),
-      (closing: unknown) => done(error ?? (closing as Error)),
-    );
+    const { handle } = this.#file;
+    callbackify(async () => await handle.close())((closing) => done(error ?? closing));
   }
 
   override pipe<Destination extends NodeJS.WritableStream>(

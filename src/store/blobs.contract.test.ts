@@ -31,6 +31,7 @@ export function testBlobContract(kind: string, open: () => Promise<ContractSubje
 
     testPut(() => blobs);
     testReading(() => blobs);
+    testCollecting(() => blobs);
     testUploads(
       () => blobs,
       async () => (blobs = await subject.reopen()),
@@ -287,15 +288,15 @@ function testUploads(blobs: () => BlobStore, reopen: () => Promise<BlobStore>): 
     for (const id of ids) assert.equal(await uploads.sizeOf(id), undefined);
   });
 
-  test("drops uploads, on request and by age", async () => {
+  test("drops uploads on request, and knows which are old", async () => {
     const { uploads } = blobs();
     const [dropped, kept] = [await uploads.create(), await uploads.create()];
     assert.equal(await uploads.abort(dropped), true);
     assert.equal(await uploads.abort(dropped), false);
-    assert.equal(await uploads.expire(0), 0);
-    assert.equal(await uploads.sizeOf(kept), 0);
-    assert.ok((await uploads.expire(Number.MAX_SAFE_INTEGER)) >= 1);
-    assert.equal(await uploads.sizeOf(kept), undefined);
+    assert.equal((await uploads.stale(0)).size, 0);
+    await uploads.append(kept, inPieces(Buffer.alloc(5), 5));
+    assert.equal((await uploads.stale(Number.MAX_SAFE_INTEGER)).get(kept), 5);
+    assert.equal(await uploads.abort(kept), true);
   });
 
   test("never takes an id that it did not give for a name", async () => {
@@ -305,5 +306,91 @@ function testUploads(blobs: () => BlobStore, reopen: () => Promise<BlobStore>): 
       assert.equal(await uploads.abort(id), false);
       await assert.rejects(uploads.append(id, inPieces(Buffer.alloc(1), 1)), { code: "not_found" });
     }
+  });
+}
+
+function testCollecting(blobs: () => BlobStore): void {
+  test("collects what nobody needs, and says what it is asked about", async () => {
+    const bytes = someBytes(1000);
+    const { digest } = await blobs().put(bytes);
+    const before = await blobs().usedBytes();
+    assert.equal(await blobs().collect(digest, async ({ sizeBytes }) => sizeBytes === 1000), false);
+    assert.equal(await blobs().collect(digest, async () => false), true);
+    assert.equal(await blobs().stat(digest), undefined);
+    assert.equal(await blobs().usedBytes(), before - 1000);
+    assert.equal(await blobs().collect(digest, async () => false), false);
+  });
+
+  test("never collects what somebody holds; who comes to hold it meanwhile waits for the outcome", async () => {
+    const bytes = someBytes(100);
+    const { digest } = await blobs().put(bytes);
+    await blobs().holding([digest], async () => {
+      assert.equal(await blobs().collect(digest, async () => false), false);
+    });
+    await blobs().holding("everything", async () => {
+      assert.equal(await blobs().collect(digest, async () => false), false);
+    });
+    const asked = Promise.withResolvers<boolean>();
+    const collected = blobs().collect(digest, async () => await asked.promise);
+    let isHeld = false;
+    const holding = blobs().holding([digest], async () => {
+      isHeld = true;
+      return await blobs().stat(digest);
+    });
+    const stored = blobs().put(bytes);
+    await turn();
+    assert.equal(isHeld, false);
+    asked.resolve(false);
+    assert.equal(await collected, true);
+    assert.equal(isHeld, true);
+    await holding;
+    assert.equal((await stored).digest, digest);
+    assert.deepEqual(await blobs().stat(digest), { sizeBytes: 100 }, "who stored it meanwhile has it");
+  });
+
+  test("a race of puts and collections: what a put promised is there until it is collected again", async () => {
+    const pool = Array.from({ length: 4 }, () => someBytes(50));
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.boolean(), fc.integer({ min: 0, max: 3 })), { maxLength: 30 }),
+        async (acts) => {
+          await Promise.all(
+            acts.map(async ([isPut, at]) => {
+              const bytes = pool[at]!;
+              if (!isPut) return void (await blobs().collect(digestOf(bytes), async () => false));
+              await blobs().holding([digestOf(bytes)], async () => {
+                await blobs().put(bytes);
+                assert.deepEqual(await blobs().read(digestOf(bytes)), bytes);
+              });
+            }),
+          );
+        },
+      ),
+      { numRuns: 30 },
+    );
+  });
+
+  test("a put or a touch makes a blob fresh, and puts it aside when it is damaged", async () => {
+    const { digest } = await blobs().put(someBytes(10));
+    const first = (await blobs().describe(digest))!.usedAt;
+    await new Promise((resolve) => setTimeout(resolve, 15));
+    assert.equal(await blobs().touch(digest), true);
+    assert.ok((await blobs().describe(digest))!.usedAt > first);
+    assert.equal(await blobs().quarantine(digest), true);
+    assert.equal(await blobs().quarantine(digest), false);
+    assert.equal(await blobs().touch(digest), false);
+    assert.equal(await blobs().describe(digest), undefined);
+  });
+
+  test("lists in pages, from any page on", async () => {
+    const pages = await Array.fromAsync(blobs().pages());
+    assert.deepEqual(
+      pages.flatMap(({ digests }) => digests).toSorted(),
+      (await Array.fromAsync(blobs().list())).toSorted(),
+    );
+    const middle = pages[Math.floor(pages.length / 2)]!;
+    const rest = await Array.fromAsync(blobs().pages(middle.cursor));
+    assert.deepEqual(rest, pages.slice(pages.indexOf(middle) + 1));
+    assert.ok(pages.every(({ fraction }) => fraction > 0 && fraction <= 1));
   });
 }

@@ -42,6 +42,34 @@ export interface BlobStore {
   delete(digest: Digest): Promise<boolean>;
   /** Every digest in the store, in no order that means anything. */
   list(): AsyncIterable<Digest>;
+  /** Every digest in the store, in pages of neighbours; `after` is the cursor of the last page that is not wanted again. */
+  pages(after?: string): AsyncIterable<BlobPage>;
+  /** The size of a blob and when somebody last stored or touched it; undefined where there is none. */
+  describe(digest: Digest): Promise<BlobFacts | undefined>;
+  /** Notes that somebody counts on a blob that nothing names yet; false where there is none. */
+  touch(digest: Digest): Promise<boolean>;
+  /**
+   * Runs `work` while blobs cannot be collected: from the look at a blob until a row names it.
+   *
+   * `everything` is for whoever reads a list of blobs and comes for their bytes later.
+   */
+  holding<T>(digests: readonly Digest[] | "everything", work: () => Promise<T>): Promise<T>;
+  /**
+   * Removes a blob unless somebody holds it or `isNeeded` says so; whether it went.
+   *
+   * Whoever wants to hold or store it meanwhile waits for the outcome, so that no answer is given about bytes that go.
+   */
+  collect(digest: Digest, isNeeded: (facts: BlobFacts) => Promise<boolean>): Promise<boolean>;
+  /** Puts a damaged blob aside, where nobody reads it; false where it is missing. */
+  quarantine(digest: Digest): Promise<boolean>;
+  /** Removes what was being written and has not grown since an instant in milliseconds. */
+  sweepTemporary(untouchedSince: number): Promise<Freed>;
+  /** Bytes of all blobs; counted along, and measured anew by each {@link BlobStore.measured}. */
+  usedBytes(): Promise<number>;
+  /** Corrects the count of bytes after a walk over all blobs. */
+  measured(bytes: number): void;
+  /** Writes down what is only counted in memory. */
+  close(): Promise<void>;
   /** Uploads that come in pieces; what was appended survives a restart. */
   readonly uploads: BlobUploads;
 }
@@ -66,10 +94,43 @@ export interface BlobUploads {
    * @throws Failure `not_found`, `conflict`, `digest_mismatch` (the upload stays and can go on)
    */
   finish(id: string, expected: Digest): Promise<StoredBlob>;
-  /** Drops an upload; false where it does not exist. */
+  /**
+   * Reads what an upload has so far, while it grows.
+   *
+   * @param range within what {@link sizeOf} says
+   * @throws Failure `not_found` where it was finished, dropped or never started
+   */
+  open(id: string, range: ByteRange): Promise<Readable>;
+  /**
+   * Drops an upload; false where it does not exist.
+   *
+   * @throws Failure `conflict` while an append or finish runs
+   */
   abort(id: string): Promise<boolean>;
-  /** Drops the uploads that nobody has touched since an instant in milliseconds; returns how many. */
-  expire(untouchedSince: number): Promise<number>;
+  /** The uploads that nobody has touched since an instant in milliseconds, with their sizes in bytes. */
+  stale(untouchedSince: number): Promise<ReadonlyMap<string, number>>;
+}
+
+/** What was removed. */
+export interface Freed {
+  readonly count: number;
+  readonly sizeBytes: number;
+}
+
+/** What is known of a blob without reading it. */
+export interface BlobFacts {
+  readonly sizeBytes: number;
+  /** When it was stored or touched last, in milliseconds since 1970. */
+  readonly usedAt: number;
+}
+
+/** Some blobs that lie together. */
+export interface BlobPage {
+  /** Stands for the page in {@link BlobStore.pages}. */
+  readonly cursor: string;
+  readonly digests: readonly Digest[];
+  /** How much of the store comes before the end of this page, from 0 to 1. */
+  readonly fraction: number;
 }
 
 /** Bytes in memory or as they come. */

@@ -3,16 +3,25 @@ import { createHash, type Hash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { type FileHandle, open, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 import { newId } from "../base/clock.ts";
 import { Failure, systemCodeOf } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Digest } from "../model/digest.ts";
 import { algorithmOf, mismatch } from "./blob-digest.ts";
 import { explainFullDisk, writeSource } from "./blob-writer.ts";
-import type { BlobUploads, StoredBlob } from "./blobs.ts";
+import type { BufferPool } from "./buffer-pool.ts";
+import type { BlobUploads, ByteRange, StoredBlob } from "./blobs.ts";
 
 /** Gives a complete, synced file its place among the blobs. */
 type Adopt = (path: string, blob: StoredBlob) => Promise<StoredBlob>;
+
+interface UploadsOptions {
+  readonly folder: string;
+  readonly writable: boolean;
+  readonly adopt: Adopt;
+  readonly pool: BufferPool;
+}
 
 /** The form of `newId`: an id comes from a URL and names a file. */
 const idForm = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -27,14 +36,16 @@ const idForm = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 export class DiskUploads implements BlobUploads {
   readonly #folder: string;
   readonly #adopt: Adopt;
+  readonly #pool: BufferPool;
   readonly #writable: boolean;
   readonly #running = new Map<string, { readonly hash: Hash; readonly sizeBytes: number }>();
   readonly #busy = new Set<string>();
 
-  constructor(options: { readonly folder: string; readonly writable: boolean; readonly adopt: Adopt }) {
+  constructor(options: UploadsOptions) {
     this.#folder = options.folder;
     this.#writable = options.writable;
     this.#adopt = options.adopt;
+    this.#pool = options.pool;
   }
 
   async create(): Promise<string> {
@@ -71,6 +82,7 @@ export class DiskUploads implements BlobUploads {
           position: before,
           hash: hash ?? createHash("sha256"),
           limitBytes: rest,
+          pool: this.#pool,
         });
         const after = before + writtenBytes;
         if (hash !== undefined) this.#running.set(id, { hash, sizeBytes: after });
@@ -98,8 +110,19 @@ export class DiskUploads implements BlobUploads {
     });
   }
 
+  async open(id: string, { start, end }: ByteRange): Promise<Readable> {
+    if (!idForm.test(id)) throw unknownUpload(id);
+    const handle = await open(this.#pathOf(id), "r").catch((error: unknown) => {
+      throw systemCodeOf(error) === "ENOENT" ? unknownUpload(id) : error;
+    });
+    return handle.createReadStream({ start, end, highWaterMark: limits.chunkBytes });
+  }
+
   async abort(id: string): Promise<boolean> {
     if (!idForm.test(id)) return false;
+    if (this.#busy.has(id)) throw busyUpload(id);
+    // Nobody may begin to write what is about to go.
+    this.#busy.add(id);
     this.#running.delete(id);
     try {
       await rm(this.#pathOf(id));
@@ -107,17 +130,18 @@ export class DiskUploads implements BlobUploads {
     } catch (error) {
       if (systemCodeOf(error) === "ENOENT") return false;
       throw error;
+    } finally {
+      this.#busy.delete(id);
     }
   }
 
-  async expire(untouchedSince: number): Promise<number> {
-    let count = 0;
+  async stale(untouchedSince: number): Promise<ReadonlyMap<string, number>> {
+    const found = new Map<string, number>();
     for (const id of await readdir(this.#folder)) {
-      if (this.#busy.has(id)) continue;
-      const touchedAt = (await stat(this.#pathOf(id)).catch(() => undefined))?.mtimeMs;
-      if (touchedAt !== undefined && touchedAt < untouchedSince && (await this.abort(id))) count += 1;
+      const file = await stat(this.#pathOf(id)).catch(() => undefined);
+      if (file !== undefined && file.mtimeMs < untouchedSince && !this.#busy.has(id)) found.set(id, file.size);
     }
-    return count;
+    return found;
   }
 
   async #digestOf(id: string, sizeBytes: number, expected: Digest): Promise<Digest> {
@@ -134,10 +158,7 @@ export class DiskUploads implements BlobUploads {
   /** Opens an upload for one writer. */
   async #alone<T>(id: string, work: (handle: FileHandle) => Promise<T>): Promise<T> {
     if (!idForm.test(id)) throw unknownUpload(id);
-    if (this.#busy.has(id))
-      throw new Failure("conflict", `Cannot write the upload "${id}": another request is writing it`, {
-        hint: "Wait for the other request, ask for the upload's size and go on from there",
-      });
+    if (this.#busy.has(id)) throw busyUpload(id);
     this.#busy.add(id);
     try {
       const handle = await open(this.#pathOf(id), "r+").catch((error: unknown) => {
@@ -158,6 +179,12 @@ export class DiskUploads implements BlobUploads {
   #pathOf(id: string): string {
     return join(this.#folder, id);
   }
+}
+
+function busyUpload(id: string): Failure {
+  return new Failure("conflict", `Cannot write the upload "${id}": another request is writing it`, {
+    hint: "Wait for the other request, ask for the upload's size and go on from there",
+  });
 }
 
 function unknownUpload(id: string): Failure {
