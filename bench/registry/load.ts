@@ -4,7 +4,7 @@ import { tickMs } from "../../src/base/clock.ts";
 import { type Contender, cpuSecondsOf, residentBytesOf } from "./contenders.ts";
 
 /** One request of a load. */
-export interface Call {
+interface Call {
   readonly method: "GET" | "HEAD" | "PUT" | "POST";
   /** Path and query, or a whole address, as `Location` gives it. */
   readonly path: string;

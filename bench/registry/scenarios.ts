@@ -18,7 +18,7 @@ export interface RegistryScenario {
 }
 
 /** What a scenario works with. */
-export interface ScenarioSite {
+interface ScenarioSite {
   readonly contender: Contender;
   readonly client: LoadClient;
 }

@@ -73,6 +73,8 @@ export interface AccountsOptions {
   readonly anonymousPull: boolean;
   /** Who vouches for people and machines whose credentials are not kept here. */
   readonly directory?: Directory | undefined;
+  /** Told that a project is gone: what is kept of it in memory must go too. */
+  readonly onProjectRemoved?: (project: string) => void;
 }
 
 /**
@@ -103,7 +105,7 @@ export async function openAccounts(options: AccountsOptions): Promise<Accounts> 
     isGranted(identity, repository, action);
   return {
     ...openProofs({ store, key, passwords, rights, uses, people, directory, authorize }),
-    projects: openProjects({ store, rights }),
+    projects: openProjects({ store, rights, onRemoved: options.onProjectRemoved }),
     members: openMembers({ store, rights }),
     people,
     groups: openGroups({ store, rights }),

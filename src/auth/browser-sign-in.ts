@@ -69,6 +69,11 @@ export function openBrowserSignIn({ store, logins, accounts }: BrowserSignInOpti
       const identity = session === undefined ? undefined : await accounts.identityOf(session.account);
       return session === undefined || identity === undefined ? undefined : { identity, expiresAt: session.expiresAt };
     },
-    signOut: async (secret) => await sessions.end(secret),
+    async signOut(secret) {
+      const account = await sessions.end(secret);
+      if (account === undefined) return;
+      const details = { method: "oidc" };
+      await addAuditEvent(store.db, { actor: account, action: "sign-in.ended", subject: account, details });
+    },
   };
 }

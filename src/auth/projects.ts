@@ -1,6 +1,8 @@
 import { Failure } from "../base/errors.ts";
 import { deleteRobotsOfProject, listAccounts, updateAccount } from "../store/accounts-records.ts";
+import { narrowPersonalTokens } from "../store/accounts-token-records.ts";
 import { addAuditEvent } from "../store/event-records.ts";
+import { deleteTracesOfProject } from "../store/project-removal-records.ts";
 import {
   deleteEmptyRepositories,
   deleteProject,
@@ -49,7 +51,8 @@ export interface Projects {
   /** Sets one key of the settings, or removes it where the value is undefined. @throws Failure `not_found` */
   configure(input: SettingChange): Promise<ProjectRecord>;
   /**
-   * Removes a project with its members, robots and webhooks; robots of the whole system lose what they had in it.
+   * Removes a project with its members, robots and webhooks, its gate, cache, rules and histories; robots of the whole
+   * system and personal tokens lose what they had in it. Rules of replication are the administrator's, and stay.
    *
    * Whoever makes a project of that name again begins anew.
    *
@@ -58,8 +61,15 @@ export interface Projects {
   remove(name: string, actor: Actor): Promise<void>;
 }
 
+interface ProjectsOptions {
+  readonly store: Store;
+  readonly rights: Rights;
+  /** Told that a project is gone: what is kept of it in memory must go too. */
+  readonly onRemoved?: ((project: string) => void) | undefined;
+}
+
 /** Opens the projects of a store. */
-export function openProjects({ store, rights }: { readonly store: Store; readonly rights: Rights }): Projects {
+export function openProjects({ store, rights, onRemoved }: ProjectsOptions): Projects {
   return {
     async create({ name, isPublic, actor }) {
       checkedProjectName(name);
@@ -96,10 +106,13 @@ export function openProjects({ store, rights }: { readonly store: Store; readonl
         const narrowed = await narrowRobots(db, name, actor);
         const webhooks = await listWebhooks(db, { project: name });
         for (const { id } of webhooks) await deleteWebhook(db, id);
+        await narrowTokens(db, name, actor);
+        await deleteTracesOfProject(db, name, actor.name);
         await deleteProject(db, name);
         const details = { robots, narrowed, webhooks: webhooks.map((webhook) => webhook.name) };
         await addEvent(db, "project.deleted", { name, actor, details });
       });
+      onRemoved?.(name);
     },
   };
 }
@@ -116,6 +129,18 @@ async function narrowRobots(db: Database, project: string, actor: Actor): Promis
     narrowed.push(name);
   }
   return narrowed;
+}
+
+/** Takes a project from personal tokens; who loses one by it finds it in the audit trail. */
+async function narrowTokens(db: Database, project: string, actor: Actor): Promise<void> {
+  for (const { id, label, account, projects } of await narrowPersonalTokens(db, project))
+    if (projects.length === 1)
+      await addAuditEvent(db, {
+        actor: actor.name,
+        action: "token.deleted",
+        subject: account,
+        details: { id, label, project },
+      });
 }
 
 interface ProjectEvent {

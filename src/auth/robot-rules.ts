@@ -68,8 +68,9 @@ export function checkedEnd(name: string, expiresAt: string | null, actor: Actor)
   if (expiresAt === null) return null;
   const end = Date.parse(expiresAt);
   if (!(end > nowMs())) throw refuse("usage", "its end is not an instant in the future");
-  if (actor.role === "robot" && end > (actor.endsAt ?? Infinity))
-    throw refuse("forbidden", "no robot makes another that outlives it");
+  const isBound = actor.role !== "administrator" && (actor.role === "robot" || actor.isToken === true);
+  if (isBound && end > (actor.endsAt ?? Infinity))
+    throw refuse("forbidden", `no ${actor.isToken === true ? "token" : "robot"} makes a robot that outlives it`);
   return end;
 }
 

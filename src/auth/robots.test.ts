@@ -158,6 +158,26 @@ test("who manages the robots of a project gives no more than they have, and noth
   });
 });
 
+test("no personal token makes a robot that outlives it", async () => {
+  await withAccounts(async ({ accounts }) => {
+    const { robots, tokens } = accounts;
+    await accounts.projects.create({ name: "team", isPublic: false, actor: owner });
+    await accounts.people.create({ name: "anna", password: "a password of anna's", actor: owner });
+    await accounts.members.put({ project: "team", kind: "account", name: "anna", role: "projectAdmin", actor: owner });
+    const wish = { account: "anna", label: "ci", projects: [], actions: [], administrates: false };
+    const { secret } = await tokens.create({ ...wish, expiresAt: inAnHour(), actor: owner });
+    const actor = actorOf(accounts, (await accounts.authenticate(`Bearer ${secret}`, address))!);
+    const robot = { project: "team", permissions: [{ repository: "team/**", actions: ["pull"] as const }], actor };
+    const late = isoSeconds(nowMs() + dayMs);
+    const refused = { code: "forbidden" };
+    await assert.rejects(robots.create({ ...robot, name: "late", expiresAt: late }), refused);
+    await robots.create({ ...robot, name: "brief", expiresAt: isoSeconds(nowMs() + 600_000) });
+    await assert.rejects(robots.change({ name: "team+brief", expiresAt: late, actor }), refused);
+    const anna = actorOf(accounts, (await accounts.authenticate(basic("anna", "a password of anna's"), address))!);
+    await robots.change({ name: "team+brief", expiresAt: late, actor: anna });
+  });
+});
+
 test("the end of a robot is warned of 30, 7 and 1 days before, once each", async () => {
   await withAccounts(async ({ store, accounts }) => {
     const { robots } = accounts;

@@ -16,8 +16,8 @@ export interface Sessions {
   begin(account: string): Promise<{ readonly secret: string; readonly expiresAt: number }>;
   /** The session of a secret, until it ends. */
   find(secret: string): Promise<Session | undefined>;
-  /** Ends a session at once. */
-  end(secret: string): Promise<void>;
+  /** Ends a session at once; gives whose it was, undefined where there was none. */
+  end(secret: string): Promise<string | undefined>;
 }
 
 /** How long a session lasts, in milliseconds. */

@@ -183,9 +183,14 @@ const privateNetworks: readonly (readonly [string, number, "ipv4" | "ipv6"])[] =
 async function isPrivateHost(hostname: string): Promise<boolean> {
   const bare = hostname.replace(/^\[|\]$/g, "");
   const addresses = isIP(bare) === 0 ? (await lookup(bare, { all: true })).map((entry) => entry.address) : [bare];
+  return addresses.some(isPrivateAddress);
+}
+
+/** Whether an IP address is loopback, private, link-local or otherwise not of the public network. */
+export function isPrivateAddress(address: string): boolean {
   const list = new BlockList();
   for (const [network, prefix, family] of privateNetworks) list.addSubnet(network, prefix, family);
-  return addresses.some((address) => list.check(address, isIP(address) === 6 ? "ipv6" : "ipv4"));
+  return list.check(address, isIP(address) === 6 ? "ipv6" : "ipv4");
 }
 
 function tooLarge(address: string, limitBytes: number): Failure {

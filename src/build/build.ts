@@ -42,6 +42,8 @@ export interface Workshop {
   keepLock(lock: Lock): Promise<Digest>;
   /** Takes a lock out of the store. */
   lockOf(digest: Digest): Promise<Lock>;
+  /** The blobs that a lock of the store names: every archive, and the signed indexes that vouch for them. */
+  needsOf(digest: Digest): Promise<Digest[]>;
   /** What changed between two locks, a line each. */
   changes(before: Lock | undefined, after: Lock): string[];
   /** Picks distribution and sources for a recipe. */
@@ -125,6 +127,7 @@ export async function openWorkshop({ dataDir, blobs, sources }: WorkshopOptions)
     },
     keepLock: async (lock) => (await blobs.put(Buffer.from(formatLock(lock)))).digest,
     lockOf: async (digest) => parseLock((await blobs.read(digest)).toString("utf8"), digest),
+    needsOf: async (digest) => blobsOf(parseLock((await blobs.read(digest)).toString("utf8"), digest)),
     changes: lockChanges,
     async target(loaded, wish) {
       const wanted = wish === undefined ? [loaded.recipe.distribution].flat() : [wish];
@@ -230,4 +233,9 @@ function sameIndexes(previous: Lock, indexes: readonly VerifiedIndex[]): boolean
 async function aptVersion(root: PrivateRoot): Promise<string> {
   const { stdout } = await root.apt("apt-get", ["--version"]);
   return /^apt (\S+)/.exec(stdout)?.[1] ?? "unknown";
+}
+
+function blobsOf({ packages, indexes }: Lock): Digest[] {
+  const hashes = [...packages.map(({ sha256 }) => sha256), ...indexes.map((index) => index.inReleaseSha256)];
+  return hashes.map(sha256Digest);
 }

@@ -42,7 +42,8 @@ export async function runJob(
   });
 }
 
-interface JobView {
+/** Shows work as it goes. */
+export interface JobView {
   show(event: JobEvent["event"]): void;
   close(): void;
 }
@@ -51,7 +52,8 @@ const clearLine = "\r\u001b[K";
 /** Where nobody watches a screen, a phase is one line, and a long one says now and then how far it is. */
 const plainLineMs = 5000;
 
-function openJobView({ terminal, flags }: CommandContext): JobView {
+/** Shows the events of work as they come: one live line on a screen, plain lines elsewhere. */
+export function openJobView({ terminal, flags }: CommandContext): JobView {
   let phase = "";
   let startedAt = tickMs();
   let spokenAt = -Infinity;

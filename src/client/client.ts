@@ -11,10 +11,12 @@ import { limits } from "../base/limits.ts";
 import type {
   About,
   AcceptedBuild,
+  AcceptedJob,
   AdvisoryImport,
+  BackupList,
+  BackupPlace,
   Build,
   Cancellation,
-  CreatedRobot,
   Exception,
   ExceptionList,
   FeedList,
@@ -25,26 +27,39 @@ import type {
   JobList,
   JobRevival,
   LockChange,
+  NewBackup,
   NewBuild,
   NewException,
-  NewRobot,
   Problem,
-  Revocation,
-  RobotList,
   RunEvent,
   ScanReport,
   Verdict,
   Verification,
 } from "./api-types.ts";
+import { admissionOperations, type AdmissionOperations } from "./admission-operations.ts";
+import { collectionOperations, type CollectionOperations } from "./collection-operations.ts";
+import { eventOperations, type EventOperations } from "./event-operations.ts";
+import { lifetimeOperations, type LifetimeOperations } from "./lifetime-operations.ts";
+import { movementOperations, type MovementOperations } from "./movement-operations.ts";
+import { identityOperations, type IdentityOperations } from "./identity-operations.ts";
 import { findServer, type FoundServer } from "./find-server.ts";
 import { follow } from "./follow.ts";
 import { fetchTransport, requestHeaders, type ApiRequest, type ApiResponse, type Transport } from "./transport.ts";
+
+export type { AuditSearch } from "./event-operations.ts";
 
 /** A document that goes out as it came in. */
 const documentBytes = 256 * 1024 * 1024;
 
 /** Every operation of the API. Images are named by digest or `repository:tag`. */
-export interface Client {
+export interface Client
+  extends
+    AdmissionOperations,
+    CollectionOperations,
+    EventOperations,
+    IdentityOperations,
+    LifetimeOperations,
+    MovementOperations {
   about(): Promise<About>;
   images(filter?: { readonly repository?: string }): Promise<ImageList>;
   image(id: string): Promise<Image>;
@@ -65,15 +80,16 @@ export interface Client {
   followJob(id: string, options?: { readonly after?: number; readonly signal?: AbortSignal }): AsyncIterable<JobEvent>;
   cancelJob(id: string): Promise<Cancellation>;
   retryJob(id: string): Promise<JobRevival>;
+  /** Folders are the server's. */
+  startBackup(backup: NewBackup): Promise<AcceptedJob>;
+  proveBackup(backup: BackupPlace): Promise<AcceptedJob>;
+  backups(folder: string): Promise<BackupList>;
   lock(build: NewBuild): Promise<LockChange>;
   feeds(): Promise<FeedList>;
   importAdvisories(source: string): Promise<AdvisoryImport>;
   exceptions(): Promise<ExceptionList>;
   createException(exception: NewException): Promise<Exception>;
   endException(id: string, reason: string): Promise<Exception>;
-  robots(): Promise<RobotList>;
-  createRobot(robot: NewRobot): Promise<CreatedRobot>;
-  revokeRobot(name: string): Promise<Revocation>;
 }
 
 /** Speaks to a server over any transport. */
@@ -85,6 +101,12 @@ export function openClient(transport: Transport): Client {
   const post = <Answer>(path: string, body?: unknown): Promise<Answer> =>
     json({ method: "POST", path: `/api/v1${path}`, ...(body === undefined ? {} : { body }) });
   return {
+    ...admissionOperations({ sent, json }),
+    ...collectionOperations({ sent, json }),
+    ...eventOperations({ sent, json }),
+    ...lifetimeOperations({ sent, json }),
+    ...movementOperations({ sent, json }),
+    ...identityOperations(json),
     about: () => get("/about"),
     images: ({ repository } = {}) =>
       get(`/images?limit=1000${repository === undefined ? "" : `&repository=${encodeURIComponent(repository)}`}`),
@@ -108,15 +130,15 @@ export function openClient(transport: Transport): Client {
       follow<JobEvent>({ ask: sent, path: `/api/v1/jobs/${encodeURIComponent(id)}`, ...options }),
     cancelJob: (id) => post(`/jobs/${encodeURIComponent(id)}/cancel`),
     retryJob: (id) => post(`/jobs/${encodeURIComponent(id)}/retry`),
+    startBackup: (backup) => post("/backups", backup),
+    proveBackup: (backup) => post("/backups/proof", backup),
+    backups: (folder) => get(`/backups?folder=${encodeURIComponent(folder)}`),
     lock: (build) => post("/locks", build),
     feeds: () => get("/advisories"),
     importAdvisories: (source) => post("/advisories/import", { source }),
     exceptions: () => get("/exceptions"),
     createException: (exception) => post("/exceptions", exception),
     endException: (id, reason) => post(`/exceptions/${encodeURIComponent(id)}/end`, { reason }),
-    robots: () => get("/robots"),
-    createRobot: (robot) => post("/robots", robot),
-    revokeRobot: (name) => json({ method: "DELETE", path: `/api/v1/robots/${encodeURIComponent(name)}` }),
   };
 }
 

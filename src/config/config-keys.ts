@@ -1,5 +1,9 @@
 import { z } from "zod";
+import { careKeys } from "./care-keys.ts";
+import { collectionKeys } from "./collection-keys.ts";
 import { aptSourceSchema, listenSchema, publicUrlSchema, severityListSchema, type ValueType } from "./config-values.ts";
+import { directoryKeys } from "./directory-keys.ts";
+import { eventKeys } from "./event-keys.ts";
 
 /** One configuration key: the row of the reference page and the rule of the loader. */
 export interface ConfigKey {
@@ -114,6 +118,15 @@ export const configKeys = [
     schema: severityListSchema,
   },
   {
+    name: "gate.holdSeconds",
+    type: "number",
+    default: 60,
+    about:
+      "How long the first pull through a proxy cache waits for the scan where the project's gate asks for one. Then it is refused, to be tried again.",
+    environment: "MINTMARK_GATE_HOLD_SECONDS",
+    schema: z.int().min(0).max(600),
+  },
+  {
     name: "advisories.sources",
     type: "list",
     default: [],
@@ -129,6 +142,10 @@ export const configKeys = [
     environment: "MINTMARK_FORMATS_ATTESTATION_TAGS",
     schema: z.boolean(),
   },
+  ...directoryKeys,
+  ...careKeys,
+  ...collectionKeys,
+  ...eventKeys,
 ] as const satisfies readonly ConfigKey[];
 
 /** The name of one key in {@link configKeys}. */

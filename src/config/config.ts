@@ -1,9 +1,12 @@
 import type { z } from "zod";
 import { Failure } from "../base/errors.ts";
 import type { Severity } from "../model/finding.ts";
+import { collectionConfig, type CollectionConfig, type ScrubConfig } from "./collection-keys.ts";
 import type { ConfigKeyName } from "./config-keys.ts";
 import { findValues, type ConfigInput, type Found, type FoundValue } from "./config-sources.ts";
 import type { aptSourceSchema, ListenAddress } from "./config-values.ts";
+import { authConfig, type AuthConfig } from "./directory-config.ts";
+import { type AuditConfig, eventConfig, type WebhooksConfig } from "./event-keys.ts";
 
 /** The whole configuration, checked, with absolute paths. */
 export interface Config {
@@ -21,9 +24,26 @@ export interface Config {
   readonly keys: { readonly passphrase: string | undefined };
   /** Empty lists mean: ask this machine's own clients. */
   readonly upstreams: { readonly apt: readonly z.output<typeof aptSourceSchema>[] };
-  readonly gate: { readonly block: readonly Severity[] };
+  readonly gate: { readonly block: readonly Severity[]; readonly holdSeconds: number };
   readonly advisories: { readonly sources: readonly string[] };
   readonly formats: { readonly attestationTags: boolean };
+  /** Backups that are made by themselves; none without a folder. */
+  readonly backup: {
+    readonly folder: string | undefined;
+    /** Cron expression in UTC. */
+    readonly schedule: string;
+    readonly keepCount: number;
+  };
+  readonly gc: CollectionConfig;
+  readonly scrub: ScrubConfig;
+  /** Who signs in from outside. */
+  readonly auth: AuthConfig;
+  readonly audit: AuditConfig;
+  readonly webhooks: WebhooksConfig;
+  readonly limits: {
+    /** 0 is no limit; undefined the default for where the server listens. */
+    readonly requestsPerMinute: { readonly address: number | undefined; readonly identity: number | undefined };
+  };
 }
 
 /**
@@ -56,9 +76,19 @@ export function checkValues(found: Found): Config {
     tls: certFile === undefined || keyFile === undefined ? undefined : { certFile, keyFile },
     keys: { passphrase: read("keys.passphrase") },
     upstreams: { apt: read("upstreams.apt") },
-    gate: { block: read("gate.block") },
+    gate: { block: read("gate.block"), holdSeconds: read("gate.holdSeconds") },
     advisories: { sources: read("advisories.sources") },
     formats: { attestationTags: read("formats.attestationTags") },
+    backup: { folder: read("backup.folder"), schedule: read("backup.schedule"), keepCount: read("backup.keep") },
+    ...collectionConfig(read),
+    auth: authConfig(read),
+    ...eventConfig(read),
+    limits: {
+      requestsPerMinute: {
+        address: read("limits.requestsPerMinute.address"),
+        identity: read("limits.requestsPerMinute.identity"),
+      },
+    },
   };
 }
 

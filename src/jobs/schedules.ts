@@ -6,7 +6,7 @@ import { findSchedule, forgetSchedule, recordSchedule } from "../store/schedule-
 import type { Store } from "../store/store.ts";
 
 /** What is queued at the instants of a cron expression. */
-export interface Schedule {
+interface Schedule {
   /** `gc`, `retention:team`: one schedule a name. */
   readonly name: string;
   /** Five fields, or six with seconds first; in UTC. */
@@ -16,7 +16,7 @@ export interface Schedule {
 }
 
 /** A schedule as it is listed; instants are milliseconds. */
-export interface ScheduleState {
+interface ScheduleState {
   readonly name: string;
   readonly cron: string;
   readonly lastAt: number;

@@ -9,10 +9,24 @@ export const mediaTypes = {
   layerGzip: "application/vnd.oci.image.layer.v1.tar+gzip",
   empty: "application/vnd.oci.empty.v1+json",
   dockerManifest: "application/vnd.docker.distribution.manifest.v2+json",
+  dockerConfig: "application/vnd.docker.container.image.v1+json",
   dockerIndex: "application/vnd.docker.distribution.manifest.list.v2+json",
   cyclonedx: "application/vnd.cyclonedx+json",
   spdx: "application/spdx+json",
 } as const;
+
+/**
+ * Configurations with which some client runs an OCI manifest as an image, whatever else the manifest calls itself.
+ *
+ * Source: OCI image spec, config.md; the last three are what Docker lets pass for old registries.
+ */
+export const runnableConfigTypes: readonly string[] = [
+  mediaTypes.config,
+  mediaTypes.dockerConfig,
+  "application/octet-stream",
+  "application/json",
+  "text/html",
+];
 
 /** The empty JSON object as a blob. Source: OCI image spec, manifest.md "Guidance for an empty descriptor". */
 export const emptyDescriptor: Descriptor = {

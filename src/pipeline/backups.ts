@@ -13,7 +13,7 @@ import {
 } from "../store/store.ts";
 
 /** What a backup is asked to do. */
-export interface BackupRequest {
+interface BackupRequest {
   /** A folder of the server's machine. */
   readonly folder: string;
   readonly keepCount?: number | undefined;

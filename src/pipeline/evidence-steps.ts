@@ -15,6 +15,7 @@ import { cyclonedx, packagesFromDpkgStatus, spdx, withLicences } from "../sbom/s
 import { ecosystemFor, match, versionOrder } from "../scan/scan.ts";
 import { listFeeds } from "../store/advisories-records.ts";
 import { listExceptions } from "../store/exception-records.ts";
+import { recordMinted } from "./admission/catalogue-job.ts";
 import type { BuildContext, Site } from "./build-context.ts";
 import { watch, type Inputs, type MadeImage, type Trees } from "./image-steps.ts";
 import { runStage } from "./stage.ts";
@@ -140,6 +141,29 @@ export async function matchPackages({ store }: Site, { lock, packages, suites }:
     compare: versionOrder("deb")!,
   });
   return match(packages, lock.distribution, combinedLookup([suite, indexLookup(store.db)]));
+}
+
+/** Tells admission what the build knows of its image, so that the image is not read again. */
+export async function recordScan(
+  { store }: Site,
+  { lock }: Inputs,
+  parts: {
+    readonly image: MadeImage;
+    readonly published: { readonly repository: string };
+    readonly sboms: Sboms;
+    readonly scan: Scan;
+  },
+): Promise<void> {
+  const report = JSON.parse((await store.blobs.read(parts.scan.report)).toString("utf8")) as ScanReport;
+  const { distribution } = lock;
+  const { repository } = parts.published;
+  await recordMinted(store, {
+    digest: parts.image.digest,
+    repository,
+    distribution,
+    packages: parts.sboms.packages,
+    report,
+  });
 }
 
 /** Judges a report by the configured policy at this instant. */

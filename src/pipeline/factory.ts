@@ -1,6 +1,6 @@
 import type { Log } from "../base/log.ts";
 import type { Config } from "../config/config.ts";
-import type { Queue, Schedules } from "../jobs/jobs.ts";
+import type { EventFollower, EventFollowing, Queue, Schedules } from "../jobs/jobs.ts";
 import type { Digest } from "../model/digest.ts";
 import type { ScanReport, Severity } from "../model/finding.ts";
 import type { ProgressEvent, ProgressListener, StepName } from "../model/progress.ts";
@@ -8,6 +8,7 @@ import type { Verdict } from "../model/verdict.ts";
 import type { Registry } from "../registry/registry.ts";
 import type { SigningKey, VerificationReport } from "../sign/sign.ts";
 import type { Store } from "../store/store.ts";
+import type { Features } from "./features.ts";
 
 /** What a build is asked to do. */
 export interface BuildRequest {
@@ -66,7 +67,7 @@ export interface RunEvent {
 }
 
 /** Everything that server and command line ask of the pipeline; pipeline.ts opens it. */
-export interface Factory {
+export interface Factory extends Features {
   readonly store: Store;
   readonly registry: Registry;
   readonly config: Config;
@@ -95,6 +96,8 @@ export interface Factory {
   readonly queue: Queue;
   /** What is queued again and again. */
   readonly schedules: Schedules;
+  /** Follows the events of the data folder from a durable place; the follower is the caller's to close. */
+  followEvents(following: Omit<EventFollowing, "store" | "log">): Promise<EventFollower>;
   /** The keys whose public halves clients trust. */
   readonly keys: { readonly release: SigningKey; readonly evidence: SigningKey };
   /** Tells under which address clients reach the registry: signatures of later builds carry its host. */

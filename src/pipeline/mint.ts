@@ -5,7 +5,7 @@ import type { Digest } from "../model/digest.ts";
 import { stepNames, type StepName } from "../model/progress.ts";
 import { putImageRecord } from "../store/images-records.ts";
 import type { BuildContext } from "./build-context.ts";
-import { passGate, scanImage, writeSboms } from "./evidence-steps.ts";
+import { passGate, recordScan, scanImage, writeSboms } from "./evidence-steps.ts";
 import type { ImageSummary } from "./factory.ts";
 import { fetchArchives, makeImage, makeLayers, resolveInputs, writeLock, type Trees } from "./image-steps.ts";
 import { attestEvidence, publishImage, signRelease, verifyRelease } from "./release-steps.ts";
@@ -34,6 +34,7 @@ export async function mint(context: BuildContext): Promise<Digest> {
   const scan = await scanImage(context, inputs, { image, sboms });
   const verdict = await passGate(context, inputs, scan);
   const published = await publishImage(context, inputs, { image, startedAt });
+  await recordScan(context, inputs, { image, published, sboms, scan });
   await signRelease(context, image, published);
   await attestEvidence(context, { inputs, image, published, evidence: { sboms, scan, verdict } });
   const tags = await verifyRelease(context, inputs, { image, published });

@@ -5,18 +5,21 @@ import { toFailure } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { clearWork, openWorkshop } from "../build/build.ts";
 import type { Config } from "../config/config.ts";
-import { openQueue, openSchedules, type Queue, type RunContext } from "../jobs/jobs.ts";
+import { followEvents, openQueue, openSchedules, type Queue, type RunContext } from "../jobs/jobs.ts";
 import type { Digest } from "../model/digest.ts";
 import type { ProgressEvent } from "../model/progress.ts";
 import { openRegistry } from "../registry/registry.ts";
 import { openKey } from "../sign/sign.ts";
 import { addProof, listImageRecords, newestProof } from "../store/images-records.ts";
 import { getRun, type RunRecord } from "../store/run-records.ts";
-import { openStore, type Store } from "../store/store.ts";
+import { openStore, type Store, touchingBlobs } from "../store/store.ts";
 import type { BuildContext, ProofRequest, Site } from "./build-context.ts";
+import { openFeatures } from "./features.ts";
 import type { BuildRequest, BuildRun, Factory, ImageSummary } from "./factory.ts";
 import { mint } from "./mint.ts";
 import { inquiries } from "./inquiries.ts";
+
+export { restoreDataFolder } from "./backups.ts";
 
 /** How a factory is opened. */
 interface FactoryOptions {
@@ -35,7 +38,7 @@ interface FactoryOptions {
  * @throws Failure `data_locked`, `data_newer`, `key_unusable`
  */
 export async function openFactory(config: Config, log: Log, options: FactoryOptions = {}): Promise<Factory> {
-  const store = await openStore({ dataDir: config.dataDir, log });
+  const store = await openStore({ dataDir: config.dataDir, log, upgradeBackupFolder: config.backup.folder });
   try {
     return await assemble({ config, store, log, isStanding: options.isStanding ?? true });
   } catch (error) {
@@ -56,23 +59,17 @@ interface Assembly extends Required<FactoryOptions> {
 async function assemble({ config, store, log, isStanding }: Assembly): Promise<Factory> {
   await clearWork(config.dataDir);
   const registry = openRegistry(store);
-  const sources = config.upstreams.apt;
-  const workshop = await openWorkshop({
-    dataDir: config.dataDir,
-    blobs: store.blobs,
-    ...(sources.length === 0 ? {} : { sources }),
-  });
-  const folder = join(config.dataDir, "keys");
-  const given = config.keys.passphrase === undefined ? {} : { passphrase: config.keys.passphrase };
-  const keys = {
-    release: await openKey({ folder, name: "release", ...given }),
-    evidence: await openKey({ folder, name: "evidence", ...given }),
-  };
+  // A build counts on blobs long before anything names them.
+  const touched: Store = { ...store, blobs: touchingBlobs(store.blobs) };
+  const { dataDir, upstreams } = config;
+  const sources = upstreams.apt.length === 0 ? {} : { sources: upstreams.apt };
+  const workshop = await openWorkshop({ dataDir, blobs: touched.blobs, ...sources });
+  const keys = await openKeys(config);
   let host = defaultHost(config);
   const queue = await openQueue({ store, log, concurrency: jobCount });
   const schedules = openSchedules({ store, log });
   const site: Site = {
-    store,
+    store: touched,
     registry,
     workshop,
     config,
@@ -84,6 +81,9 @@ async function assemble({ config, store, log, isStanding }: Assembly): Promise<F
       if (isStanding) await enqueueProof(queue, proof);
     },
   };
+  const pems = { releasePem: keys.release.publicPem, evidencePem: keys.evidence.publicPem };
+  const ground = { store, registry, workshop, queue, schedules, config, log, isStanding, ...pems };
+  const { features, stop, close } = await openFeatures(ground);
   queue.define("build", 1, (job) => runBuild(site, job), { attemptsMax: 1 });
   if (isStanding) await takeStanding(site, queue);
   return {
@@ -94,6 +94,7 @@ async function assemble({ config, store, log, isStanding }: Assembly): Promise<F
     keys,
     queue,
     schedules,
+    followEvents: async (following) => await followEvents({ ...following, store, log }),
     announce: (url) => void (host = new URL(url).host),
     startBuild: (request) => queue.enqueue({ name: "build", input: request, concurrencyKey: buildKey }),
     watch: (runId, after, signal) => watchRun(queue, { runId, after: after ?? 0, signal }),
@@ -101,11 +102,23 @@ async function assemble({ config, store, log, isStanding }: Assembly): Promise<F
     cancelBuild: (runId) => queue.cancel(runId),
     settled: () => queue.drain(),
     ...inquiries(site),
+    ...features,
     async close() {
       schedules.close();
+      await stop();
       await queue.close({ waitMs: config.shutdownSeconds * 1000 });
+      await close();
       await store.close();
     },
+  };
+}
+
+async function openKeys(config: Config): Promise<Factory["keys"]> {
+  const folder = join(config.dataDir, "keys");
+  const given = config.keys.passphrase === undefined ? {} : { passphrase: config.keys.passphrase };
+  return {
+    release: await openKey({ folder, name: "release", ...given }),
+    evidence: await openKey({ folder, name: "evidence", ...given }),
   };
 }
 

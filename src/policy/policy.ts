@@ -9,6 +9,15 @@ import { canonicalJson } from "../base/json.ts";
 import type { Finding, ScanReport, Severity } from "../model/finding.ts";
 import type { Exception, Verdict, VerdictReason } from "../model/verdict.ts";
 
+export {
+  blockedSeverities,
+  blockingFindings,
+  needsScan,
+  refusalMessage,
+  type BlockingFinding,
+  type RefusedImage,
+} from "./pull-gate.ts";
+
 /** The rules of a gate. */
 export interface Policy {
   readonly name: string;

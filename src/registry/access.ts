@@ -13,8 +13,11 @@ export interface AccessControl {
    *
    * @throws Failure `rate_limited` after too many wrong passwords; `details.retryAfterSeconds` says how long
    */
-  identify(header: string | undefined, address: string): Promise<Caller | undefined>;
-  may(caller: Caller, repository: string, action: "pull" | "push" | "delete"): boolean;
+  identify(header: string | undefined, address: string, request: FastifyRequest): Promise<Caller | undefined>;
+  /** `list` is what the catalog shows. */
+  may(caller: Caller, repository: string, action: "list" | "pull" | "push" | "delete"): boolean;
+  /** Whether a caller's account may, beyond what its token was made for; the same as `may` without a token. */
+  accountMay(caller: Caller, repository: string, action: "list" | "pull" | "push" | "delete"): boolean;
   isAnonymous(caller: Caller): boolean;
   /** The value of `WWW-Authenticate` for a request that lacks rights; `repository:NAME:pull,push` is a scope. */
   challenge(request: FastifyRequest, scope: string | undefined): string;
@@ -22,7 +25,7 @@ export interface AccessControl {
 
 /** Finds the caller of a request. */
 export async function identifyCaller(access: AccessControl, request: FastifyRequest): Promise<Caller | Refusal> {
-  const caller = await access.identify(request.headers.authorization, request.ip);
+  const caller = await access.identify(request.headers.authorization, request.ip, request);
   if (caller !== undefined) return caller;
   const error = isBearer(request) ? ',error="invalid_token"' : "";
   return refuse("UNAUTHORIZED", "Cannot sign in: the credentials are not valid or have ended", {
@@ -65,10 +68,18 @@ export function admit(access: AccessControl, { request, caller }: Asking, wish: 
  *
  * It asks for it even where anonymous pulls are open: who was let in here would never sign in for a push.
  */
-export function admitToBase(access: AccessControl, { request, caller }: Asking): Refusal | undefined {
+export function admitToBase(access: AccessControl, { request, caller }: Asking, scope?: string): Refusal | undefined {
   if (request.headers.authorization !== undefined || !access.isAnonymous(caller)) return undefined;
   return refuse("UNAUTHORIZED", "Cannot say more without a token; an anonymous one does where pulls are open", {
-    headers: { "www-authenticate": access.challenge(request, undefined) },
+    headers: { "www-authenticate": access.challenge(request, scope) },
+  });
+}
+
+/** Sends a client whose token is too narrow, though its account is not, to get a token for several repositories. */
+export function askForWiderToken(access: AccessControl, request: FastifyRequest, scopes: readonly string[]): Refusal {
+  const challenge = access.challenge(request, scopes.join(" "));
+  return refuse("UNAUTHORIZED", "Cannot do that with this token: it takes one for both repositories", {
+    headers: { "www-authenticate": `${challenge},error="insufficient_scope"` },
   });
 }
 

@@ -2,6 +2,8 @@ import { nowMs } from "../base/clock.ts";
 import { Failure } from "../base/errors.ts";
 import { type Digest } from "../model/digest.ts";
 import { findBlobLink, touchBlobLink, unlinkBlobRecord } from "../store/blob-link-records.ts";
+import { addAuditEvent } from "../store/event-records.ts";
+import { takeBackBlob } from "./collection/take-back.ts";
 import { type Answer, type Exchange, readDigest } from "./exchange.ts";
 import { parseRange } from "./ranges.ts";
 import { isRefusal, refuse, type Refusal } from "./refusal.ts";
@@ -19,7 +21,9 @@ export async function getBlob(exchange: Exchange, repository: string, digestText
   if (isRefusal(digest)) return digest;
   const { site, request, isHead } = exchange;
   const { db, blobs } = site.store;
-  const link = await findBlobLink(db, repository, digest);
+  const link =
+    (await findBlobLink(db, repository, digest)) ??
+    (isHead ? await takeBackBlob(site.store, repository, digest) : undefined);
   if (link === undefined) return unknownBlob(repository, digest);
   if (nowMs() - link.touchedAt > touchEveryMs) await touchBlobLink(db, repository, digest);
   const etag = `"${digest}"`;
@@ -71,7 +75,13 @@ export async function deleteBlob(
 ): Promise<Answer | Refusal> {
   const digest = readDigest(digestText);
   if (isRefusal(digest)) return digest;
-  const result = await exchange.site.store.transaction(async (db) => await unlinkBlobRecord(db, repository, digest));
+  const actor = exchange.caller.name;
+  const result = await exchange.site.store.transaction(async (db) => {
+    const end = await unlinkBlobRecord(db, repository, digest);
+    if (end === "unlinked")
+      await addAuditEvent(db, { actor, action: "blob.deleted", subject: `${repository}@${digest}` });
+    return end;
+  });
   if (result === "absent") return unknownBlob(repository, digest);
   if (result === "in use")
     return refuse(

@@ -6,19 +6,29 @@ import { openDenialTrail } from "../store/event-records.ts";
 import { type Store } from "../store/store.ts";
 import { type AccessControl, admit, admitToBase, type Asking, identifyCaller } from "./access.ts";
 import { deleteBlob, getBlob } from "./blobs.ts";
+import { dropAbandonedUploads } from "./collection/abandoned-uploads.ts";
 import { BrokenBody, discardBody, SlowBody } from "./body.ts";
-import { type Answer, type Handler, jsonAnswer, type Site } from "./exchange.ts";
+import { type Answer, type Handler, jsonAnswer, type RecordPull, type Site } from "./exchange.ts";
 import { getCatalog, getReferrers, getTags } from "./listings.ts";
 import { getManifest, putManifest, removeManifest } from "./manifests.ts";
 import { type DistributionPath, parsePath } from "./path.ts";
+import { answerProxied, mirroredPath } from "./proxy/answers.ts";
+import { type Upstreams } from "./proxy/upstreams.ts";
+import { type PullCheck } from "./pull-check.ts";
 import { isRefusal, refusalBody, refuse, type Refusal } from "./refusal.ts";
-import { beginUpload, cancelUpload, continueUpload, describeUpload, expireUploads, finishUpload } from "./uploads.ts";
+import { beginUpload, cancelUpload, continueUpload, describeUpload, finishUpload } from "./uploads.ts";
 
 /** What `/v2` is served with. */
 export interface DistributionOptions {
   readonly store: Store;
   readonly access: AccessControl;
   readonly log: Log;
+  /** Says whether a manifest that was found may go out; where left out, all may. */
+  readonly pullGate?: PullCheck;
+  /** Told of each manifest that is given out; must return at once. */
+  readonly recordPull?: RecordPull;
+  /** Where the content of proxy caches comes from; without it there are none. */
+  readonly upstreams?: Upstreams;
   /** A client that sends no byte of its body for this long is cut off; default 60 seconds. */
   readonly bodyIdleMs?: number;
 }
@@ -33,7 +43,17 @@ const sweepMs = 60 * 60_000;
 export function addDistribution(app: FastifyInstance, options: DistributionOptions): void {
   const { store, access, log } = options;
   const bounds = { idleMs: options.bodyIdleMs ?? 60_000 };
-  const site: Site = { store, access, log, bounds, busyUploads: new Set(), recordDenial: openDenialTrail(store.db) };
+  const site: Site = {
+    store,
+    access,
+    log,
+    bounds,
+    busyUploads: new Set(),
+    pullGate: options.pullGate,
+    recordPull: options.recordPull,
+    upstreams: options.upstreams,
+    recordDenial: openDenialTrail(store.db),
+  };
   void app.register(async (scope) => {
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser("*", (_request, _payload, done) => done(null));
@@ -51,19 +71,27 @@ export function addDistribution(app: FastifyInstance, options: DistributionOptio
 
 async function respond(site: Site, request: FastifyRequest): Promise<Answer | Refusal> {
   const [path = "", query = ""] = (request.raw.url ?? "").split(/\?(.*)/s);
-  const named = parsePath(path);
-  if (named === undefined) return refuse("UNSUPPORTED", "Cannot find that: no endpoint has this path", { status: 404 });
-  if (named === "invalid name")
-    return refuse("NAME_INVALID", "Cannot read the repository's name: it has characters that names do not have");
+  const parsed = parsePath(path);
+  if (parsed === undefined)
+    return refuse("UNSUPPORTED", "Cannot find that: no endpoint has this path", { status: 404 });
+  if (parsed === "invalid name")
+    return refuse("NAME_INVALID", "Cannot read the repository's name: it is too long or not in the form of names");
+  const named = mirroredPath(site.upstreams, parsed, query);
   const route = routeOf(request.method, named);
   if (route === undefined)
-    return refuse("UNSUPPORTED", `Cannot ${request.method} that: the endpoint does not offer it`);
+    return refuse("UNSUPPORTED", `Cannot ${request.method} that: the endpoint does not offer it`, {
+      headers: { allow: methods.filter((method) => routeOf(method, named) !== undefined).join(", ") },
+    });
   const caller = await identifyCaller(site.access, request);
   if (isRefusal(caller)) return caller;
   const refused = await refuseRoute(site, { request, caller }, { named, action: route.action });
   if (refused !== undefined) return refused;
   const isHead = request.method === "HEAD";
-  return await route.handle({ request, message: request.raw, isHead, query: new URLSearchParams(query), caller, site });
+  const exchange = { request, message: request.raw, isHead, query: new URLSearchParams(query), caller, site };
+  const { upstreams } = site;
+  if (upstreams !== undefined && "repository" in named && upstreams.serves(named.repository))
+    return await answerProxied({ exchange, upstreams, named, ...route });
+  return await route.handle(exchange);
 }
 
 interface Asked {
@@ -197,7 +225,7 @@ function sweepUploads(scope: FastifyInstance, { store, log }: Site): void {
   let sweep = Promise.resolve();
   const run = (): void => {
     sweep = sweep
-      .then(async () => void (await expireUploads(store, nowMs() - abandonedMs)))
+      .then(async () => void (await dropAbandonedUploads(store, nowMs() - abandonedMs)))
       .catch((error: unknown) => log.error({ err: error }, "abandoned uploads could not be dropped"));
   };
   const timer = setInterval(run, sweepMs);

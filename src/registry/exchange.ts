@@ -7,6 +7,8 @@ import { type AuditEvent } from "../store/event-records.ts";
 import { type Store } from "../store/store.ts";
 import { type AccessControl, type Caller } from "./access.ts";
 import { type BodyBounds } from "./body.ts";
+import { type Upstreams } from "./proxy/upstreams.ts";
+import { type PullCheck } from "./pull-check.ts";
 import { refuse, type Refusal } from "./refusal.ts";
 
 /** One request under `/v2` whose sender is known and allowed, with what its handler needs. */
@@ -28,9 +30,23 @@ export interface Site {
   readonly bounds: BodyBounds;
   /** Uploads that a request is working on: one at a time, from the look at its size to the last byte. */
   readonly busyUploads: Set<string>;
+  /** Asked before a manifest is sent. */
+  readonly pullGate?: PullCheck | undefined;
+  readonly recordPull: RecordPull | undefined;
+  /** Where the content of proxy caches comes from. */
+  readonly upstreams?: Upstreams | undefined;
   /** Puts the denial of a known account into the audit trail. */
   readonly recordDenial: (event: AuditEvent) => Promise<void>;
 }
+
+/** Takes down that a manifest was given out; the tag is undefined where its digest was asked for. */
+export type RecordPull = (pull: {
+  readonly actor: string;
+  readonly address: string;
+  readonly repository: string;
+  readonly digest: Digest;
+  readonly tag: string | undefined;
+}) => void;
 
 /** An answer before it is sent. */
 export interface Answer {

@@ -108,6 +108,58 @@ describe("listings", () => {
     assert.deepEqual(seen, [...pushed].sort());
   });
 
+  test("keep a page of referrers true while others are attached", async () => {
+    const subject = await site.image("q");
+    const annotation = "x".repeat(900_000);
+    const attach = async (name: string): Promise<string> =>
+      (await site.image("q", { subject, artifactType: name, annotations: { annotation } })).digest;
+    const before = [await attach("1"), await attach("2"), await attach("3"), await attach("4")].sort();
+    const first = await get(`/v2/q/referrers/${subject.digest}`);
+    for (const name of ["5", "6", "7"]) await attach(name);
+    const seen = (first.json() as { manifests: Descriptor[] }).manifests.map(({ digest }) => digest as string);
+    for (let link = first.headers["link"]; link !== undefined;) {
+      const told = await get(/^<(.+)>; rel="next"$/.exec(link)![1]!);
+      seen.push(...(told.json() as { manifests: Descriptor[] }).manifests.map(({ digest }) => digest));
+      link = told.headers["link"];
+    }
+    assert.equal(new Set(seen).size, seen.length, "none twice");
+    assert.ok(
+      before.every((digest) => seen.includes(digest)),
+      "none lost",
+    );
+  });
+
+  test("take an empty filter for none", async () => {
+    const subject = await site.image("u");
+    await site.image("u", { subject, artifactType: "x/one" });
+    const told = await get(`/v2/u/referrers/${subject.digest}?artifactType=`);
+    assert.equal(told.headers["oci-filters-applied"], undefined);
+    assert.equal((told.json() as { manifests: unknown[] }).manifests.length, 1);
+  });
+
+  test("list what clients put under a referrers tag, before the subject came or after", async () => {
+    const subject = { mediaType: mediaTypes.manifest, digest: digestText("falls back"), size: 5 };
+    const tag = `sha256-${subject.digest.slice("sha256:".length)}`;
+    const early = await site.image("v", { subject, artifactType: "x/early" });
+    const list = JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.index, manifests: [early] });
+    const headers = { "content-type": mediaTypes.index };
+    const told = await site.ask({ method: "PUT", path: `/v2/v/manifests/${tag}`, body: list, headers });
+    assert.equal(told.status, 201);
+    const late = await site.image("v", { subject, artifactType: "x/late" });
+    const listed = (await get(`/v2/v/referrers/${subject.digest}`)).json() as { manifests: Descriptor[] };
+    assert.deepEqual(listed.manifests.map(({ digest }) => digest).sort(), [early.digest, late.digest].sort());
+    assert.equal((await get(`/v2/v/manifests/${tag}`)).bytes.toString(), list, "the tag is the client's own");
+  });
+
+  test("leave the type away for an index that has none", async () => {
+    const subject = await site.image("w");
+    const body = JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.index, manifests: [], subject });
+    const headers = { "content-type": mediaTypes.index };
+    await site.ask({ method: "PUT", path: `/v2/w/manifests/${digestText(body)}`, body, headers });
+    const listed = (await get(`/v2/w/referrers/${subject.digest}`)).json() as { manifests: Descriptor[] };
+    assert.deepEqual(listed.manifests, [{ mediaType: mediaTypes.index, digest: digestText(body), size: body.length }]);
+  });
+
   test("show in the catalog what the caller may pull, by pages", async () => {
     for (const repository of ["open/a", "open/b", "secret/c"]) await site.blob(repository, "x");
     const all = ((await get("/v2/_catalog")).json() as { repositories: string[] }).repositories;
@@ -117,6 +169,8 @@ describe("listings", () => {
     const page = await get("/v2/_catalog?n=1", "reader");
     assert.deepEqual(page.json(), { repositories: ["open/a"] });
     assert.equal(page.headers["link"], '</v2/_catalog?n=1&last=open%2Fa>; rel="next"');
+    assert.deepEqual((await get("/v2/_catalog?last=open%2Faa", "reader")).json(), { repositories: ["open/b"] });
+    assert.deepEqual((await get("/v2/_catalog?n=0", "reader")).json(), { repositories: [] });
     const end = await get("/v2/_catalog?n=1&last=open%2Fa", "reader");
     assert.deepEqual(end.json(), { repositories: ["open/b"] });
     assert.equal(end.headers["link"], undefined);

@@ -31,7 +31,7 @@ export async function getTags({ site, query }: Exchange, repository: string): Pr
 }
 
 /**
- * GET of the repositories that the caller may pull, in ASCII order; who sees none without an account is asked for one.
+ * GET of the repositories that the caller may list, in ASCII order; who sees none without an account is asked for one.
  *
  * Source: distribution's HTTP API, "Catalog"; the OCI spec has none.
  */
@@ -43,12 +43,12 @@ export async function getCatalog({ site, query, caller, request }: Exchange): Pr
   let after = page.after;
   for (let isLast = false; !isLast && repositories.length <= limit;) {
     const found = await listRepositories(site.store.db, { after, limit: catalogPageCount });
-    repositories.push(...found.filter((repository) => site.access.may(caller, repository, "pull")));
+    repositories.push(...found.filter((repository) => site.access.may(caller, repository, "list")));
     isLast = found.length < catalogPageCount;
     after = found.at(-1) ?? after;
   }
   const shown = repositories.slice(0, limit);
-  const refused = shown.length > 0 ? undefined : admitToBase(site.access, { request, caller });
+  const refused = shown.length > 0 ? undefined : admitToBase(site.access, { request, caller }, "registry:catalog:*");
   if (refused !== undefined) return refused;
   const hasMore = limit > 0 && repositories.length > limit;
   return jsonAnswer(
@@ -70,7 +70,8 @@ export async function getReferrers(
 ): Promise<Answer | Refusal> {
   const subject = readDigest(digestText);
   if (isRefusal(subject)) return subject;
-  const artifactType = query.get("artifactType") ?? undefined;
+  // An empty filter is none.
+  const artifactType = query.get("artifactType") || undefined;
   const page = { repository, subject, artifactType, after: query.get("last") ?? "", ...referrersPage };
   const { descriptors, hasMore } = await listReferrers(site.store.db, page);
   const parameters = {

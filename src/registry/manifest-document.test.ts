@@ -59,6 +59,22 @@ describe("manifest documents", () => {
     );
   });
 
+  test("asks for configurations and children whatever they call themselves", () => {
+    const type = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip";
+    const config = { ...layer, mediaType: type };
+    assert.equal(readSound(manifestText({ config, layers: [] })).required.length, 1);
+    assert.equal(readSound(JSON.stringify({ ...indexBase, manifests: [config] })).required.length, 1);
+  });
+
+  test("refuses what clients would read in more than one way", () => {
+    for (const extra of ['"layers":[]', '"Layers":[]', '"Manifests":[]', '"MediaType":"x"', '"layer\\u017f":[]'])
+      assert.match(
+        JSON.stringify(read(manifestText({ layers: [layer] }).replace(/^\{/, `{${extra},`))),
+        /more than one way/,
+        extra,
+      );
+  });
+
   test("takes embedded data that are the bytes, and no other", () => {
     const embedded = Buffer.from("layer").toString("base64");
     readSound(manifestText({ layers: [{ ...layer, data: embedded }] }));

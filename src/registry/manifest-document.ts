@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { type Digest, digestHex, parseDigest } from "../model/digest.ts";
-import { mediaTypes } from "../model/oci.ts";
+import { mediaTypes, runnableConfigTypes } from "../model/oci.ts";
 import { type ManifestEdge } from "../store/manifest-records.ts";
+import { ambiguousKey } from "./json-keys.ts";
 
 /** What the registry reads out of a manifest; its bytes are kept as they came. */
 export interface ManifestDocument {
@@ -10,6 +11,8 @@ export interface ManifestDocument {
   readonly artifactType: string | undefined;
   readonly annotations: Readonly<Record<string, string>> | undefined;
   readonly subject: Digest | undefined;
+  /** Whether a client may run it: its configuration is that of an image, whatever else it calls itself. */
+  readonly isImage: boolean;
   /** Each pair of digest and kind once. */
   readonly edges: readonly ManifestEdge[];
   /** What must be in the repository, with the size that the manifest says. */
@@ -44,8 +47,11 @@ export function readManifestDocument(
   bytes: Uint8Array,
   contentType: string | undefined,
 ): ManifestDocument | InvalidDocument {
-  const document = parseObject(bytes);
-  if (document === undefined) return { invalid: "it is not a JSON object in UTF-8" };
+  const read = parseObject(bytes);
+  if (read === undefined) return { invalid: "it is not a JSON object in UTF-8" };
+  const { document, ambiguous } = read;
+  if (ambiguous !== undefined)
+    return { invalid: `clients would read its key "${ambiguous.slice(0, 100)}" in more than one way` };
   const mediaType = mediaTypeOf(document, contentType?.split(";")[0]?.trim().toLowerCase());
   if (typeof mediaType !== "string") return mediaType;
   if (document["schemaVersion"] !== 2) return { invalid: "its schemaVersion is not 2; older schemas are not taken" };
@@ -68,18 +74,22 @@ export function readManifestDocument(
     artifactType: ownType === undefined || ownType === "" ? configType : ownType,
     annotations,
     subject: subject?.digest,
+    isImage: !isIndex && (mediaType === mediaTypes.dockerManifest || runnableConfigTypes.includes(configType ?? "")),
     edges: uniqueEdges([
       ...parts.found.map(({ digest, kind }) => ({ child: digest, kind })),
       ...(subject === undefined ? [] : [{ child: subject.digest, kind: "subject" as const }]),
     ]),
-    required: parts.found.filter(({ mediaType: type }) => !isForeign(type)),
+    required: parts.found.filter(({ kind, mediaType: type }) => kind !== "layer" || !isForeign(type)),
   };
 }
 
-function parseObject(bytes: Uint8Array): Record<string, unknown> | undefined {
+function parseObject(
+  bytes: Uint8Array,
+): { readonly document: Record<string, unknown>; readonly ambiguous: string | undefined } | undefined {
   try {
-    const value: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-    return asObject(value);
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    const document = asObject(JSON.parse(text));
+    return document === undefined ? undefined : { document, ambiguous: ambiguousKey(text) };
   } catch {
     return undefined;
   }
@@ -180,12 +190,26 @@ function uniqueEdges(edges: readonly ManifestEdge[]): ManifestEdge[] {
   return [...new Map(edges.map((edge) => [`${edge.kind} ${edge.child}`, edge])).values()];
 }
 
+/** Whether a tag is one under which clients list the referrers of a manifest. Source: as {@link attachmentTags}. */
+export function isReferrersTag(tag: string): boolean {
+  return /^sha(?:256|512)-[0-9a-f]{64}$/.test(tag);
+}
+
+/** The digest at the beginning of a tag of {@link attachmentTags}, cut as there; undefined for any other tag. */
+export function attachedTo(tag: string): string | undefined {
+  return /^(sha(?:256|512)-[0-9a-f]{64})(?:\.sig|\.att|\.sbom)?$/.exec(tag)?.[1];
+}
+
+/** How {@link attachmentTags} begin for a digest. */
+export function attachmentStem(digest: Digest): string {
+  return `${digest.slice(0, 6)}-${digestHex(digest).slice(0, 64)}`;
+}
+
 /**
  * The tags by which clients attach things to a manifest without a subject: the referrers tag, and cosign's older ones.
  *
  * Source: OCI distribution spec, "Referrers Tag Schema"; cosign's signature storage.
  */
 export function attachmentTags(digest: Digest): string[] {
-  const stem = `${digest.slice(0, 6)}-${digestHex(digest).slice(0, 64)}`;
-  return ["", ".sig", ".att", ".sbom"].map((ending) => stem + ending);
+  return ["", ".sig", ".att", ".sbom"].map((ending) => attachmentStem(digest) + ending);
 }

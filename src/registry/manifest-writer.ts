@@ -1,10 +1,16 @@
+import { nowMs } from "../base/clock.ts";
 import { limits } from "../base/limits.ts";
 import { type Digest, parseDigest } from "../model/digest.ts";
 import { isRepository, isTag } from "../model/reference.ts";
+import { queueScan } from "../store/admission-records.ts";
 import { sizesOfLinkedBlobs } from "../store/blob-link-records.ts";
-import { insertManifest, sizesOfManifests } from "../store/manifest-records.ts";
+import { addAuditEvent } from "../store/event-records.ts";
+import { findManifest, insertManifest, sizesOfManifests } from "../store/manifest-records.ts";
 import { type Store } from "../store/store.ts";
-import { moveTag } from "../store/tag-records.ts";
+import { findTag, moveTag, touchTag } from "../store/tag-records.ts";
+import { takeBackParts } from "./collection/take-back.ts";
+import { checkCondition, type Condition } from "./conditions.ts";
+import { refusePush } from "./lifetime/guard.ts";
 import { digestOf, readManifestDocument, type RequiredPart } from "./manifest-document.ts";
 import { refuse, type Refusal } from "./refusal.ts";
 
@@ -19,6 +25,10 @@ export interface ManifestInput {
   readonly mediaType: string | undefined;
   readonly bytes: Uint8Array;
   readonly actor: string;
+  /** What must stand at the reference before. */
+  readonly condition?: Condition;
+  /** What it consists of may come later: a proxy cache fetches it when it is asked for. */
+  readonly isPartial?: boolean;
 }
 
 /** A manifest that is stored now. */
@@ -51,12 +61,21 @@ export async function storeManifest(store: Store, input: ManifestInput): Promise
   const document = readManifestDocument(bytes, input.mediaType);
   if ("invalid" in document)
     return refuse("MANIFEST_INVALID", `Cannot store the manifest ${digest}: ${document.invalid}`);
-  const { mediaType, artifactType, annotations, edges, subject } = document;
+  const { mediaType, artifactType, annotations, edges, subject, isImage } = document;
   return await store.transaction(async (db) => {
-    const refusal = await checkParts(db, repository, document.required);
+    const refusal =
+      (await checkState(db, input)) ??
+      (input.isPartial === true ? undefined : await checkParts(db, repository, document.required)) ??
+      (await refusePush(db, { repository, tags, digest, sizeBytes: bytes.byteLength, actor }));
     if (refusal !== undefined) return refusal;
     await insertManifest(db, { repository, digest, mediaType, bytes, artifactType, annotations, edges, actor });
-    for (const tag of tags) await moveTag(db, { repository, tag, to: digest, actor });
+    if (input.isPartial !== true) {
+      const details = { digest, mediaType, tags, subject, artifactType, sizeBytes: bytes.byteLength };
+      await addAuditEvent(db, { actor, action: "image.pushed", subject: `${repository}@${digest}`, details });
+    }
+    if (isImage && input.isPartial !== true) await queueScan(db, { digest, repository, now: nowMs() });
+    for (const tag of tags)
+      if (!(await moveTag(db, { repository, tag, to: digest, actor }))) await touchTag(db, repository, tag);
     return { digest, subject };
   });
 }
@@ -66,6 +85,20 @@ export function manifestTooLarge(): Refusal {
   return refuse("SIZE_INVALID", `Cannot store the manifest: it has more than ${limits.manifestBytes} bytes`, {
     status: 413,
   });
+}
+
+/** Checks what a request demands of the state before it; without a demand nothing is looked up. */
+export async function checkState(
+  db: Store["db"],
+  { repository, reference, condition = {} }: Pick<ManifestInput, "repository" | "reference" | "condition">,
+): Promise<Refusal | undefined> {
+  if (condition["if-match"] === undefined && condition["if-none-match"] === undefined) return undefined;
+  const digest = parseDigest(reference);
+  const current =
+    digest === undefined
+      ? await findTag(db, repository, reference)
+      : (await findManifest(db, repository, digest))?.digest;
+  return checkCondition(condition, current);
 }
 
 /** Parts that a refusal names; a manifest may lack thousands. */
@@ -83,6 +116,8 @@ async function checkParts(
   const others = parts.map(({ digest }) => digest).filter((digest) => !sizes.has(digest));
   for (const [digest, size] of await sizesOfLinkedBlobs(db, repository, [...new Set(others)])) sizes.set(digest, size);
   const missing = parts.filter(({ digest }) => !sizes.has(digest)).map(({ digest }) => digest);
+  if (missing.length > 0 && (await takeBackParts(db, repository, missing)))
+    return await checkParts(db, repository, parts);
   if (missing.length > 0)
     return refuse(
       "MANIFEST_BLOB_UNKNOWN",

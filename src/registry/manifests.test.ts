@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { after, before, describe, test } from "node:test";
+import { nowMs } from "../base/clock.ts";
 import { limits } from "../base/limits.ts";
 import { type Digest } from "../model/digest.ts";
 import { emptyDescriptor, mediaTypes } from "../model/oci.ts";
+import { purgeManifests } from "../store/collection-purge-records.ts";
 import { listAuditEvents } from "../store/event-records.ts";
 import { insertManifest, readManifestBytes } from "../store/manifest-records.ts";
 import { listTagMoves } from "../store/tag-records.ts";
@@ -23,7 +25,7 @@ describe("manifests", () => {
 
   test("come back byte for byte, by tag and by digest, with the type they came with", async () => {
     await site.blob("a", "{}");
-    const text = `{ "schemaVersion" : 2,\n "x":1.0, ${manifestText({}).slice(1)}\n`;
+    const text = `{ "x" :\n 1.0, ${manifestText({}).slice(1)}\n`;
     const digest = digestText(text);
     const told = await put("/v2/a/manifests/one", text, `${mediaTypes.manifest}; charset=utf-8`);
     assert.equal(told.status, 201);
@@ -104,6 +106,80 @@ describe("manifests", () => {
     assert.equal((await put("/v2/NAME/manifests/x", manifestText({}))).code(), "NAME_INVALID");
   });
 
+  test("of docker's first schema are refused, of its second taken", async () => {
+    await site.blob("docker", "{}");
+    const first = "application/vnd.docker.distribution.manifest.v1+";
+    for (const type of [`${first}json`, `${first}prettyjws`]) {
+      const text = JSON.stringify({ schemaVersion: 1, name: "docker", tag: "x", fsLayers: [], history: [] });
+      const told = await put("/v2/docker/manifests/x", text, type);
+      assert.equal(told.status, 400);
+      assert.equal(told.code(), "MANIFEST_INVALID");
+    }
+    const second = manifestText({ mediaType: mediaTypes.dockerManifest });
+    assert.equal((await put("/v2/docker/manifests/x", second, mediaTypes.dockerManifest)).status, 201);
+    const child = { mediaType: mediaTypes.dockerManifest, digest: digestText(second), size: second.length };
+    const list = JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.dockerIndex, manifests: [child] });
+    assert.equal((await put("/v2/docker/manifests/all", list, mediaTypes.dockerIndex)).status, 201);
+    const got = await site.ask({ method: "GET", path: "/v2/docker/manifests/all" });
+    assert.equal(got.headers["content-type"], mediaTypes.dockerIndex);
+  });
+
+  test("may lack layers that are not to be distributed", async () => {
+    await site.blob("foreign", "{}");
+    const layer = {
+      mediaType: "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+      digest: digestText("elsewhere"),
+      size: 9,
+      urls: ["https://store.example.com/elsewhere"],
+    };
+    assert.equal((await put("/v2/foreign/manifests/x", manifestText({ layers: [layer] }))).status, 201);
+  });
+
+  test("may carry data, if they are the bytes", async () => {
+    await site.blob("data", "{}");
+    const carry = (data: string): string => manifestText({ config: { ...emptyDescriptor, data } });
+    assert.equal((await put("/v2/data/manifests/x", carry("e30="))).status, 201);
+    assert.equal((await put("/v2/data/manifests/x", carry("W10="))).code(), "MANIFEST_INVALID");
+  });
+
+  test("move a tag only where it stands as the client believes", async () => {
+    await site.blob("if", "{}");
+    const path = "/v2/if/manifests/moved";
+    const [first, second] = [manifestText({ a: 1 }), manifestText({ a: 2 })];
+    const putIf = async (body: string, headers: Record<string, string>): Promise<Told> =>
+      await site.ask({ method: "PUT", path, body, headers: { "content-type": mediaTypes.manifest, ...headers } });
+    assert.equal((await putIf(first, { "if-match": "*" })).status, 412, "there is none");
+    assert.equal((await putIf(first, { "if-none-match": "*" })).status, 201);
+    const told = await putIf(second, { "if-none-match": "*" });
+    assert.equal(told.status, 412);
+    assert.equal(told.code(), "DENIED");
+    assert.equal(told.headers["etag"], `"${digestText(first)}"`);
+    assert.equal((await putIf(second, { "if-match": `"${digestText(second)}"` })).status, 412);
+    assert.equal((await putIf(second, { "if-match": `W/"${digestText(first)}"` })).status, 412, "weak");
+    assert.equal((await putIf(second, { "if-match": `"x", "${digestText(first)}"` })).status, 201);
+    const stale = { "if-match": `"${digestText(first)}"` };
+    assert.equal((await site.ask({ method: "DELETE", path, headers: stale })).status, 412);
+    const byDigest = `/v2/if/manifests/${digestText(first)}`;
+    assert.equal((await site.ask({ method: "DELETE", path: byDigest, headers: stale })).status, 202);
+    assert.equal((await site.ask({ method: "DELETE", path, headers: { "if-match": "*" } })).status, 202);
+  });
+
+  test("stay while an index names them, but not for a list of referrers", async () => {
+    const image = await site.image("child");
+    const index = (fields: object): string =>
+      JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.index, manifests: [image], ...fields });
+    const path = `/v2/child/manifests/${image.digest}`;
+    await put("/v2/child/manifests/all", index({}), mediaTypes.index);
+    await put("/v2/child/manifests/attached", index({ subject: image }), mediaTypes.index);
+    const told = await site.ask({ method: "DELETE", path });
+    assert.equal(told.status, 405);
+    assert.equal(told.code(), "DENIED");
+    assert.equal(await status("/v2/child/manifests/all", "DELETE"), 202);
+    assert.equal(await status(path, "DELETE"), 405, "an index without a tag is one still");
+    await put(`/v2/child/manifests/${digestText("s").replace(":", "-")}`, index({}), mediaTypes.index);
+    assert.equal(await status(path, "DELETE"), 202);
+  });
+
   test("above 4 MiB are refused with 413, just below they are taken", async () => {
     await site.blob("e", "{}");
     const padded = (size: number): string => {
@@ -175,6 +251,8 @@ describe("manifests", () => {
     assert.equal(await status(`/v2/i/one/manifests/${digest}`), 404);
     assert.equal(await status(`/v2/i/two/manifests/${digest}`), 200);
     assert.equal(await status(`/v2/i/two/manifests/${digest}`, "DELETE"), 202);
+    assert.ok((await readManifestBytes(site.store.db, digest)) !== undefined, "the trash could give it back");
+    await site.store.transaction(async (db) => await purgeManifests(db, { until: nowMs(), limit: 100 }));
     assert.equal(await readManifestBytes(site.store.db, digest), undefined);
     assert.equal((await site.image("i/one", { layer: "i" })).digest, digest, "pushed again");
   });
@@ -194,7 +272,7 @@ describe("manifests", () => {
       assert.equal(await status(`/v2/j/manifests/${tag}`), 404, tag);
     assert.equal(await status(`/v2/j/manifests/${shared.digest}`), 200, "another tag holds it");
     const events = await listAuditEvents(site.store.db, { limit: 1000 });
-    const event = events.find(({ subject }) => subject === `j@${image.digest}`);
+    const event = events.findLast(({ subject }) => subject === `j@${image.digest}`);
     assert.equal(event?.action, "image.deleted");
     assert.equal(event.actor, "admin");
     assert.equal(event.details["deletedCount"], 4);

@@ -6,8 +6,11 @@ import { findTag, moveTag } from "../store/tag-records.ts";
 import { matchesEtag } from "./blobs.ts";
 import { readBody } from "./body.ts";
 import { type Answer, type Exchange } from "./exchange.ts";
-import { deleteImageUnit } from "./image-unit.ts";
-import { manifestTooLarge, storeManifest } from "./manifest-writer.ts";
+import { deleteImageUnit, findImageUnit, findIndexOver } from "./image-unit.ts";
+import { refuseTagMove } from "./lifetime/guard.ts";
+import { refuseRemoval } from "./lifetime/holds.ts";
+import { checkState, manifestTooLarge, type ManifestInput, storeManifest } from "./manifest-writer.ts";
+import { refuseDenied } from "./pull-check.ts";
 import { isRefusal, refuse, type Refusal } from "./refusal.ts";
 
 /** Tags that one PUT by digest may move. */
@@ -28,13 +31,22 @@ export async function getManifest(
   const found = await resolveManifest(site.store.db, repository, reference);
   if (isRefusal(found)) return found;
   const { digest, mediaType, sizeBytes } = found;
+  if (site.pullGate !== undefined) {
+    const { caller } = exchange;
+    const pull = { repository, digest, mediaType, reference, actor: caller.name, address: request.ip };
+    const denial = await site.pullGate(pull);
+    if (denial !== undefined) return refuseDenied(denial);
+  }
   const etag = `"${digest}"`;
   const headers = { "content-type": mediaType, "docker-content-digest": digest, etag };
   if (matchesEtag(request.headers["if-none-match"], etag)) return { status: 304, headers };
   const answer = { status: 200, headers: { ...headers, "content-length": sizeBytes } };
   if (isHead) return answer;
   const body = await readManifestBytes(site.store.db, digest);
-  return body === undefined ? unknownManifest(repository, reference) : { ...answer, body };
+  if (body === undefined) return unknownManifest(repository, reference);
+  const tag = reference === digest ? undefined : reference;
+  site.recordPull?.({ actor: exchange.caller.name, address: request.ip, repository, digest, tag });
+  return { ...answer, body };
 }
 
 /** Finds a manifest by tag or digest. */
@@ -60,6 +72,7 @@ export async function putManifest(
   reference: string,
 ): Promise<Answer | Refusal> {
   const { query, site, message, caller } = exchange;
+  const condition = message.headers;
   const tags = query.getAll("tag");
   if (tags.length > tagsPerPut)
     return refuse("MANIFEST_INVALID", `Cannot move ${tags.length} tags at once: ${tagsPerPut} is the most`, {
@@ -68,7 +81,8 @@ export async function putManifest(
   const bytes = await readBody(message, { ...site.bounds, limitBytes: limits.manifestBytes });
   if (bytes === "too large") return manifestTooLarge();
   const mediaType = message.headers["content-type"];
-  const stored = await storeManifest(site.store, { repository, reference, tags, mediaType, bytes, actor: caller.name });
+  const input = { repository, reference, tags, mediaType, bytes, actor: caller.name, condition };
+  const stored = await storeManifest(site.store, input);
   if (isRefusal(stored)) return stored;
   const { digest, subject } = stored;
   return {
@@ -92,16 +106,51 @@ export async function removeManifest(
   repository: string,
   reference: string,
 ): Promise<Answer | Refusal> {
-  const { site, caller } = exchange;
-  const actor = caller.name;
-  const found = await resolveManifest(site.store.db, repository, reference);
+  const { site, caller, message } = exchange;
+  const removal = { repository, reference, actor: caller.name, condition: message.headers };
+  const isDone = await removeReference(site.store, removal);
+  if (isRefusal(isDone)) return isDone;
+  return isDone ? { status: 202, headers: {} } : unknownManifest(repository, reference);
+}
+
+/** A tag or an image that is to go. */
+type Removal = Pick<ManifestInput, "repository" | "reference" | "actor" | "condition">;
+
+/** Removes a tag, or an image with all that is attached to it; false where it went in the meantime. */
+export async function removeReference(
+  store: Store,
+  { repository, reference, actor, condition = {} }: Removal,
+): Promise<boolean | Refusal> {
+  const found = await resolveManifest(store.db, repository, reference);
   if (isRefusal(found)) return found;
-  const isDone = await site.store.transaction(async (db) => {
+  return await store.transaction(async (db) => {
     const digest: Digest | undefined = parseDigest(reference);
+    const refusal =
+      (await checkState(db, { repository, reference, condition })) ??
+      (digest === undefined ? undefined : await refuseChild(db, repository, digest));
+    if (refusal !== undefined) return refusal;
+    const pinned =
+      digest === undefined
+        ? await refuseTagMove(db, { repository, tag: reference, to: undefined })
+        : await refuseRemoval(db, repository, await findImageUnit(db, repository, digest));
+    if (pinned !== undefined) return pinned;
     if (digest === undefined) return await moveTag(db, { repository, tag: reference, to: undefined, actor });
     return (await deleteImageUnit(db, { repository, digest, actor })).length > 0;
   });
-  return isDone ? { status: 202, headers: {} } : unknownManifest(repository, reference);
+}
+
+/** What an index names stays as long as the index, as the blobs of an image do: a pull of it would break. */
+async function refuseChild(db: Store["db"], repository: string, digest: Digest): Promise<Refusal | undefined> {
+  const index = await findIndexOver(db, repository, digest);
+  if (index === undefined) return undefined;
+  return refuse(
+    "DENIED",
+    `Cannot delete ${digest} in "${repository}": the index ${index} names it; delete that first`,
+    {
+      status: 405,
+      headers: { allow: "GET, HEAD, PUT" },
+    },
+  );
 }
 
 function unknownManifest(repository: string, reference: string): Refusal {

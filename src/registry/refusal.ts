@@ -1,7 +1,7 @@
 /**
  * The error codes that clients know, with their usual status. Source: OCI distribution spec, "Error Codes".
  *
- * The spec has none for failures of the server itself; UNKNOWN is distribution's.
+ * The spec has none for failures of the server itself; UNKNOWN is distribution's. PROJECTPOLICYVIOLATION is Harbor's.
  */
 const codes = {
   BLOB_UNKNOWN: 404,
@@ -16,6 +16,7 @@ const codes = {
   SIZE_INVALID: 400,
   UNAUTHORIZED: 401,
   DENIED: 403,
+  PROJECTPOLICYVIOLATION: 412,
   UNSUPPORTED: 405,
   TOOMANYREQUESTS: 429,
   UNKNOWN: 500,

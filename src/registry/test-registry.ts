@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fastify, type FastifyInstance } from "fastify";
+import { Failure } from "../base/errors.ts";
 import { silentLog } from "../base/log.ts";
 import { type Digest, sha256Digest } from "../model/digest.ts";
 import { sha256Hex } from "../base/hash.ts";
@@ -15,7 +16,10 @@ export interface TestRegistry {
   readonly app: FastifyInstance;
   readonly store: Store;
   readonly registry: Registry;
-  /** Sends a request as `admin`, or as another name; null sends no credentials. */
+  /**
+   * Sends a request as `admin`, or as another name; null sends no credentials, `NAME for REPOSITORY` a token that is
+   * good for one repository, `hasty` is told to wait.
+   */
   ask(request: Ask): Promise<Told>;
   /** Pushes a blob whole. */
   blob(repository: string, bytes: string | Buffer): Promise<Descriptor>;
@@ -43,6 +47,13 @@ export interface Told {
   code(): string | undefined;
 }
 
+interface TestOptions {
+  readonly bodyIdleMs?: number;
+  readonly openUpstreams?: (
+    store: Store,
+  ) => Promise<NonNullable<Parameters<typeof registerDistribution>[1]["upstreams"]>>;
+}
+
 interface ImageOptions {
   readonly tag?: string;
   readonly layer?: string;
@@ -55,12 +66,13 @@ interface ImageOptions {
  * Opens a test registry. `admin` may do everything, `reader` may pull below `open/`, `pusher` may push and pull below
  * `open/` and `own/`; whoever has no account may pull below `open/`.
  */
-export async function openTestRegistry(options: { readonly bodyIdleMs?: number } = {}): Promise<TestRegistry> {
+export async function openTestRegistry({ openUpstreams, ...options }: TestOptions = {}): Promise<TestRegistry> {
   const folder = await mkdtemp(join(tmpdir(), "mintmark-registry-"));
   const store = await openStore({ dataDir: folder });
   const registry = openRegistry(store);
   const app = fastify({ forceCloseConnections: true });
-  registerDistribution(app, { store, log: silentLog, access: testAccess, ...options });
+  const upstreams = openUpstreams === undefined ? {} : { upstreams: await openUpstreams(store) };
+  registerDistribution(app, { store, log: silentLog, access: testAccess, ...options, ...upstreams });
   await app.ready();
   const ask = async ({ method, path, headers = {}, body, as = "admin" }: Ask): Promise<Told> => {
     const authorization: Record<string, string> = as === null ? {} : { authorization: `Test ${as}` };
@@ -124,13 +136,18 @@ export function digestText(bytes: string | Buffer): Digest {
 
 const testAccess: Parameters<typeof registerDistribution>[1]["access"] = {
   async identify(header) {
-    const name = /^(?:Test|Bearer) (admin|reader|pusher|anonymous)$/.exec(header ?? "Test anonymous")?.[1];
-    return name === undefined ? undefined : { name };
+    if (header === "Test hasty")
+      throw new Failure("rate_limited", "Cannot sign in: too many attempts", { details: { retryAfterSeconds: 7 } });
+    const [, name, scope] =
+      /^(?:Test|Bearer) (admin|reader|pusher|anonymous)(?: for (.+))?$/.exec(header ?? "Test anonymous") ?? [];
+    return name === undefined ? undefined : scope === undefined ? { name } : { name, scope };
   },
-  may({ name }, repository, action) {
+  may: (caller, repository, action) =>
+    (!("scope" in caller) || caller.scope === repository) && testAccess.accountMay(caller, repository, action),
+  accountMay({ name }, repository, action) {
     if (name === "admin") return true;
     if (name === "pusher") return /^(?:open|own)\//.test(repository) && action !== "delete";
-    return repository.startsWith("open/") && action === "pull";
+    return repository.startsWith("open/") && (action === "pull" || action === "list");
   },
   isAnonymous: ({ name }) => name === "anonymous",
   challenge: (_request, scope) => `Bearer realm="test"${scope === undefined ? "" : `,scope="${scope}"`}`,

@@ -3,8 +3,8 @@ import { createHash } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { nowMs, shiftClock } from "../base/clock.ts";
 import { insertUpload } from "../store/upload-records.ts";
-import { expireUploads } from "./uploads.ts";
-import { digestText, openTestRegistry, type TestRegistry } from "./test-registry.ts";
+import { dropAbandonedUploads } from "./collection/abandoned-uploads.ts";
+import { digestText, openTestRegistry, type TestRegistry, type Told } from "./test-registry.ts";
 
 describe("uploads", () => {
   let site: TestRegistry;
@@ -17,6 +17,8 @@ describe("uploads", () => {
     assert.equal(told.status, 202);
     assert.equal(told.headers["range"], "0-0");
     assert.ok(told.headers["docker-upload-uuid"]);
+    assert.match(told.headers["location"]!, /^\/v2\//, "relative: who is behind a proxy knows its own way here");
+    assert.equal(told.headers["oci-chunk-min-length"], undefined, "chunks may have any length");
     return told.headers["location"]!;
   }
   async function isThere(digest: string): Promise<boolean> {
@@ -144,6 +146,32 @@ describe("uploads", () => {
     assert.equal(got.bytes.length, 0);
   });
 
+  test("takes chunks of one byte", async () => {
+    const location = await begin();
+    for (const [at, body] of [...new TextEncoder().encode("tiny")].entries()) {
+      const headers = { "content-range": `${at}-${at}` };
+      const told = await site.ask({ method: "PATCH", path: location, body: Buffer.of(body), headers });
+      assert.equal(told.status, 202);
+      assert.equal(told.headers["range"], `0-${at}`);
+    }
+    const path = `${location}?digest=${digestText("tiny")}`;
+    assert.equal((await site.ask({ method: "PUT", path })).status, 201);
+  });
+
+  test("ends one upload of two that bring the same blob at once, and the other too", async () => {
+    const path = `?digest=${digestText("raced")}`;
+    const locations = await Promise.all([begin(), begin(), begin()]);
+    const told = await Promise.all(
+      locations.map(async (location) => await site.ask({ method: "PUT", path: location + path, body: "raced" })),
+    );
+    assert.deepEqual(
+      told.map(({ status }) => status),
+      [201, 201, 201],
+    );
+    const got = await site.ask({ method: "GET", path: `/v2/${repository}/blobs/${digestText("raced")}` });
+    assert.equal(got.bytes.toString(), "raced");
+  });
+
   test("cancels", async () => {
     const location = await begin();
     assert.equal((await site.ask({ method: "DELETE", path: location })).status, 204);
@@ -173,10 +201,10 @@ describe("uploads", () => {
     const told = await site.ask({ method: "POST", path });
     assert.equal(told.status, 429);
     assert.equal(told.code(), "TOOMANYREQUESTS");
-    assert.equal(await expireUploads(site.store, nowMs() - 1000), 0, "fresh ones stay");
+    assert.equal((await dropAbandonedUploads(site.store, nowMs() - 1000)).count, 0, "fresh ones stay");
     shiftClock(60_000);
     try {
-      assert.ok((await expireUploads(site.store, nowMs() - 30_000)) >= 1000);
+      assert.ok((await dropAbandonedUploads(site.store, nowMs() - 30_000)).count >= 999);
     } finally {
       shiftClock(-60_000);
     }
@@ -213,6 +241,29 @@ describe("mounts", () => {
     assert.equal(await mount(`mount=${open}&from=NOT/A/NAME`, "pusher"), 202, "no name");
     assert.equal(await mount(`mount=rubbish&from=open/source`, "pusher"), 400, "no digest");
     assert.equal((await site.ask({ method: "HEAD", path: `/v2/own/target/blobs/${hidden}` })).status, 404);
+  });
+
+  test("asks a token that is too narrow to be made wider, if the account may pull the source", async () => {
+    const { digest } = await site.blob("open/narrow", "narrow");
+    const { digest: hidden } = await site.blob("secret/narrow", "hidden narrow");
+    const headers = { authorization: "Bearer pusher for own/target" };
+    const ask = async (query: string): Promise<Told> =>
+      await site.ask({ method: "POST", path: `/v2/own/target/blobs/uploads/?${query}`, as: null, headers });
+    for (const query of [`mount=${digest}&from=open/narrow`, `mount=${digest}`]) {
+      const told = await ask(query);
+      assert.equal(told.status, 401, query);
+      const scopes = "repository:own/target:pull,push repository:open/narrow:pull";
+      assert.equal(
+        told.headers["www-authenticate"],
+        `Bearer realm="test",scope="${scopes}",error="insufficient_scope"`,
+      );
+    }
+    for (const query of [
+      `mount=${hidden}&from=secret/narrow`,
+      `mount=${hidden}`,
+      `mount=${digestText("nowhere")}&from=open/narrow`,
+    ])
+      assert.equal((await ask(query)).status, 202, `${query}: the account may not, or it is not there`);
   });
 
   test("finds a source by itself, among those that the caller may pull", async () => {

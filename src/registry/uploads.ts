@@ -1,18 +1,11 @@
 import { nowMs } from "../base/clock.ts";
 import { Failure } from "../base/errors.ts";
 import { type Digest } from "../model/digest.ts";
-import { linkBlobRecord } from "../store/blob-link-records.ts";
 import { type Store } from "../store/store.ts";
-import {
-  countUploads,
-  deleteUpload,
-  findUpload,
-  insertUpload,
-  listStaleUploads,
-  touchUpload,
-} from "../store/upload-records.ts";
+import { countUploads, deleteUpload, findUpload, insertUpload, touchUpload } from "../store/upload-records.ts";
 import { bodyChunks, hasBody } from "./body.ts";
 import { type Answer, type Exchange, readDigest } from "./exchange.ts";
+import { linkBlobWithin, refuseBlobOverQuota } from "./lifetime/quota.ts";
 import { mountBlob } from "./mounts.ts";
 import { parseContentRange } from "./ranges.ts";
 import { isRefusal, refuse, type Refusal } from "./refusal.ts";
@@ -40,14 +33,19 @@ export async function beginUpload(exchange: Exchange, repository: string): Promi
   if (query.has("mount")) {
     const digest = readDigest(query.get("mount"));
     if (isRefusal(digest)) return digest;
-    if (await mountBlob(exchange, { repository, digest, from: query.get("from") })) return created(repository, digest);
+    const isMounted = await mountBlob(exchange, { repository, digest, from: query.get("from") });
+    if (isRefusal(isMounted)) return isMounted;
+    if (isMounted) return created(repository, digest);
   } else if (query.has("digest")) {
     const expected = readDigest(query.get("digest"));
     if (isRefusal(expected)) return expected;
-    const blob = await explained(async () => await store.blobs.put(bodyChunks(message, site.bounds), { expected }));
-    if (isRefusal(blob)) return blob;
-    await linkStored(store, { repository, ...blob });
-    return created(repository, blob.digest);
+    return await store.blobs.holding([expected], async () => {
+      const blob = await explained(async () => await store.blobs.put(bodyChunks(message, site.bounds), { expected }));
+      if (isRefusal(blob)) return blob;
+      const link = { repository, ...blob, actor: caller.name };
+      const refusal = await store.transaction(async (db) => await linkBlobWithin(db, link));
+      return refusal ?? created(repository, blob.digest);
+    });
   }
   if ((await countUploads(store.db, repository)) >= openUploadCount)
     return refuse("TOOMANYREQUESTS", `Cannot begin the upload: "${repository}" has ${openUploadCount} open ones`, {
@@ -68,7 +66,7 @@ export async function continueUpload(exchange: Exchange, repository: string, id:
 
 /** PUT: adds the last chunk, if one comes with it, and makes the upload a blob. */
 export async function finishUpload(exchange: Exchange, repository: string, id: string): Promise<Answer | Refusal> {
-  const { query, site, message } = exchange;
+  const { query, site, message, caller } = exchange;
   const { store } = site;
   return await alone(exchange, { repository, id }, async (session) => {
     const expected = readDigest(query.get("digest"));
@@ -77,17 +75,26 @@ export async function finishUpload(exchange: Exchange, repository: string, id: s
       const sizeBytes = await append(exchange, session);
       if (isRefusal(sizeBytes)) return sizeBytes;
     }
-    const blob = await explained(async () => await store.blobs.uploads.finish(id, expected));
-    // Its bytes are not what the client wanted, whatever it sends next.
-    if (isRefusal(blob)) {
-      if (blob.refusal === "DIGEST_INVALID") await dropUpload(store, id);
-      return blob;
+    const sizeBytes = (await store.blobs.uploads.sizeOf(id)) ?? session.sizeBytes;
+    const over = await refuseBlobOverQuota(store.db, { repository, digest: expected, sizeBytes, actor: caller.name });
+    if (over !== undefined) {
+      await dropUpload(store, id);
+      return over;
     }
-    await store.transaction(async (db) => {
-      await linkBlobRecord(db, { repository, digest: blob.digest, sizeBytes: blob.sizeBytes });
-      await deleteUpload(db, id);
+    // Held from the look at what is there until its row is written: in between nothing names it.
+    return await store.blobs.holding([expected], async () => {
+      const blob = await explained(async () => await store.blobs.uploads.finish(id, expected));
+      // Its bytes are not what the client wanted, whatever it sends next.
+      if (isRefusal(blob)) {
+        if (blob.refusal === "DIGEST_INVALID") await dropUpload(store, id);
+        return blob;
+      }
+      const refusal = await store.transaction(async (db) => {
+        await deleteUpload(db, id);
+        return await linkBlobWithin(db, { repository, ...blob, actor: caller.name });
+      });
+      return refusal ?? created(repository, blob.digest);
     });
-    return created(repository, blob.digest);
   });
 }
 
@@ -103,19 +110,6 @@ export async function cancelUpload(exchange: Exchange, repository: string, id: s
     await dropUpload(exchange.site.store, id);
     return { status: 204, headers: {} };
   });
-}
-
-/** Drops the uploads that nobody has touched since an instant in milliseconds; returns how many. */
-export async function expireUploads(store: Store, untouchedSince: number): Promise<number> {
-  let count = 0;
-  for (;;) {
-    const ids = await listStaleUploads(store.db, { untouchedSince, limit: 100 });
-    for (const id of ids) await dropUpload(store, id);
-    count += ids.length;
-    if (ids.length === 0) break;
-  }
-  // A crash between file and record leaves a file that no record names.
-  return count + (await store.blobs.uploads.expire(untouchedSince));
 }
 
 interface SessionName {
@@ -199,10 +193,6 @@ function expectedEnd(headers: Exchange["message"]["headers"], session: Session):
       `Cannot take the chunk: it has ${length} bytes, its range ${range.end - range.start + 1}`,
     );
   return range.end + 1;
-}
-
-async function linkStored(store: Store, link: Parameters<typeof linkBlobRecord>[1]): Promise<void> {
-  await store.transaction(async (db) => await linkBlobRecord(db, link));
 }
 
 async function dropUpload(store: Store, id: string): Promise<void> {

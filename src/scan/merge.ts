@@ -29,7 +29,9 @@ export function findingsOf(matches: readonly Match[], orderOf: (type: string) =>
       else group.push(match);
     }
   }
-  const findings = [...groups].map(([key, group]) => merged(key.slice(0, key.indexOf("\0")), group, orderOf(group[0]!.package.type)));
+  const findings = [...groups].map(([key, group]) =>
+    merged(key.slice(0, key.indexOf("\0")), group, orderOf(group[0]!.package.type)),
+  );
   return findings.sort(compareFindings);
 }
 

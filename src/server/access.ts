@@ -101,11 +101,22 @@ async function callerOfSession(request: FastifyRequest, options: AccessOptions):
   return caller;
 }
 
-function mayReadAnonymously(request: FastifyRequest, config: AccessOptions["config"]): boolean {
+/**
+ * Whether a request without an account may read everything: it comes from this machine, to this machine, by no proxy.
+ *
+ * A page of another site that re-points its own name at this machine still sends that name as `Host`.
+ */
+export function mayReadAnonymously(
+  request: Pick<FastifyRequest, "headers">,
+  config: Pick<Config, "anonymousRead" | "listen" | "publicUrl">,
+): boolean {
   if (!config.anonymousRead || !isLoopback(config.listen.host)) return false;
-  if (request.headers["x-forwarded-for"] !== undefined || request.headers.forwarded !== undefined) return false;
+  if (proxyHeaders.some((name) => request.headers[name] !== undefined)) return false;
   return isOwnName(request.headers.host ?? "", config.publicUrl);
 }
+
+/** What proxies add to the requests of others. */
+const proxyHeaders = ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "forwarded", "via"];
 
 function isOwnName(host: string, publicUrl: string | undefined): boolean {
   const name = /^(?:\[([^\]]+)\]|([^:]+))(?::\d+)?$/.exec(host.toLowerCase());

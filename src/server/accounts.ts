@@ -1,7 +1,8 @@
 import { join } from "node:path";
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyRequest } from "fastify";
 import {
   anonymous,
+  asStranger,
   ensureAdministrator,
   openAccounts,
   openBrowserSignIn,
@@ -16,7 +17,7 @@ import type { Log } from "../base/log.ts";
 import type { Config } from "../config/config.ts";
 import type { Factory } from "../pipeline/factory.ts";
 import { type RecordPull, registerDistribution, type AccessControl, type PullCheck } from "../registry/registry.ts";
-import { isLoopback, type Caller, type Identify } from "./access.ts";
+import { isLoopback, mayReadAnonymously, type Caller, type Identify } from "./access.ts";
 import { continuesUpload } from "./request-limits.ts";
 import { addTokenRoutes, tokenPath } from "./token-routes.ts";
 
@@ -55,6 +56,7 @@ export async function openApiAccounts({ factory, config, log }: AccountsOptions)
     keyFile: join(config.dataDir, "keys", "token.key"),
     anonymousPull: config.anonymousRead && isLoopback(config.listen.host),
     directory,
+    onProjectRemoved: (project) => forgetProject(factory, project),
   });
   const browser = openBrowserSignIn({ store, logins: directory?.logins ?? new Map(), accounts });
   await schedules.set({
@@ -81,7 +83,8 @@ export async function openApiAccounts({ factory, config, log }: AccountsOptions)
       return accounts.hasPublic() ? visitor(accounts) : undefined;
     },
     addDistribution(app, rates) {
-      addTokenRoutes(app, accounts);
+      const authenticate = authenticator(accounts, config);
+      addTokenRoutes(app, { authenticate, issueToken: accounts.issueToken });
       const pulls = config.audit.pulls ? openPullTrail({ store, log }) : undefined;
       const recordPull: RecordPull = (pull) => {
         factory.lifetime.pulls.record(pull);
@@ -91,7 +94,7 @@ export async function openApiAccounts({ factory, config, log }: AccountsOptions)
       registerDistribution(app, {
         store,
         log,
-        access: accessControl({ accounts, config, rates }),
+        access: accessControl({ accounts, authenticate, config, rates }),
         pullGate,
         recordPull,
         ...(factory.movement === undefined ? {} : { upstreams: factory.movement.proxies.upstreams }),
@@ -102,6 +105,12 @@ export async function openApiAccounts({ factory, config, log }: AccountsOptions)
       });
     },
   };
+}
+
+/** What is kept in memory of a project that is gone goes with it. */
+function forgetProject({ admission, movement }: AccountsOptions["factory"], project: string): void {
+  admission.forgetProject(project);
+  movement?.proxies.forgetProject(project);
 }
 
 function callerOf(accounts: Accounts, identity: Identity): Caller {
@@ -128,17 +137,30 @@ function visitor(accounts: Accounts): Caller {
   };
 }
 
+/** Finds who sent a request under `/v2` or to the token service. */
+export type Authenticate = (header: string | undefined, request: FastifyRequest) => Promise<Identity | undefined>;
+
+/** Whoever has no account and is not at this machine sees what is public, with a token that was got here too. */
+function authenticator(accounts: Accounts, config: Config): Authenticate {
+  return async (header, request) => {
+    const identity = await accounts.authenticate(header, request.ip);
+    const isElsewhere = identity?.role === "anonymous" && !mayReadAnonymously(request, config);
+    return isElsewhere ? asStranger(identity) : identity;
+  };
+}
+
 interface AccessParts {
   readonly accounts: Accounts;
+  readonly authenticate: Authenticate;
   readonly config: Config;
   readonly rates: RateLimits | undefined;
 }
 
 /** The registry hands back the very callers that it was given, so each is an identity of the accounts room. */
-function accessControl({ accounts, config: { publicUrl }, rates }: AccessParts): AccessControl {
+function accessControl({ accounts, authenticate, config: { publicUrl }, rates }: AccessParts): AccessControl {
   return {
-    async identify(header, address, request) {
-      const identity = await accounts.authenticate(header, address);
+    async identify(header, _address, request) {
+      const identity = await authenticate(header, request);
       const isCounted = identity !== undefined && identity.role !== "anonymous" && !continuesUpload(request);
       if (isCounted) rates?.countIdentity(identity.name);
       return identity;

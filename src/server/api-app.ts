@@ -3,7 +3,7 @@ import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Factory } from "../pipeline/factory.ts";
 import type { Caller, Need } from "./access.ts";
-import type { RobotAccounts } from "./accounts.ts";
+import type { Accounts } from "./accounts.ts";
 import type { Metrics } from "./metrics.ts";
 
 declare module "fastify" {
@@ -33,5 +33,5 @@ export interface ApiContext {
   /** Fires when the server is to stop: open streams end then. */
   readonly stopping: AbortSignal;
   readonly version: string;
-  readonly robots: RobotAccounts;
+  readonly accounts: Accounts;
 }

@@ -15,6 +15,4 @@ export const bounds = {
   streams: 128,
   /** A path parameter: a repository name, a colon and a digest fit. */
   parameterChars: 1024,
-  /** How long the size of the store is believed before it is measured again. */
-  storeSizeAgeMs: 300_000,
 } as const;

@@ -43,10 +43,104 @@ export const metricTable = {
     about: "Images on record by verdict of the gate",
     labels: ["verdict"],
   },
+  scans: {
+    name: "mintmark_scans_total",
+    type: "counter",
+    about: "Scans of pushed images since the start, by how they ended",
+    labels: ["outcome"],
+  },
+  scansWaiting: {
+    name: "mintmark_scans_waiting",
+    type: "gauge",
+    about: "Images that wait for their scan, or are being scanned",
+    labels: [],
+  },
+  pullsRefused: {
+    name: "mintmark_pulls_refused_total",
+    type: "counter",
+    about: "Pulls that the gate of a project refused since the start, by what stood in the way first",
+    labels: ["reason"],
+  },
+  auditEvents: {
+    name: "mintmark_audit_events_total",
+    type: "counter",
+    about: "Events of the audit log since its beginning, purged ones too",
+    labels: [],
+  },
+  followersBehind: {
+    name: "mintmark_event_followers_behind",
+    type: "gauge",
+    about:
+      "Events that a follower (webhooks, audit.syslog …) has not handled for certain; a quiet one may show up to a minute's worth",
+    labels: ["follower"],
+  },
+  webhookAttempts: {
+    name: "mintmark_webhook_attempts_total",
+    type: "counter",
+    about:
+      "Webhook messages that were sent since the start, by outcome: delivered, failed (tried again), dead (given up)",
+    labels: ["outcome"],
+  },
+  webhooksWaiting: {
+    name: "mintmark_webhook_messages_waiting",
+    type: "gauge",
+    about: "Webhook messages that wait for their receiver",
+    labels: [],
+  },
+  replicationTasks: {
+    name: "mintmark_replication_tasks",
+    type: "gauge",
+    about:
+      "Images that replication moves or moved, of the executions on record, by state; failed ones are dead until retried",
+    labels: ["state"],
+  },
+  replicationBytes: {
+    name: "mintmark_replication_bytes_total",
+    type: "counter",
+    about: "Bytes of blobs that replication moved since the start, by direction",
+    labels: ["direction"],
+  },
+  proxyRequests: {
+    name: "mintmark_proxy_requests_total",
+    type: "counter",
+    about:
+      "Requests to proxy caches since the start: fresh (no fetch), fetched, stale (the upstream failed), missing, failed",
+    labels: ["outcome"],
+  },
+  proxyBytes: {
+    name: "mintmark_proxy_fetched_bytes_total",
+    type: "counter",
+    about: "Bytes of blobs that proxy caches fetched from upstreams since the start",
+    labels: [],
+  },
+  robotsEnding: {
+    name: "mintmark_robots_ending_soon",
+    type: "gauge",
+    about: "Robots whose access ends within seven days; the audit log names them as robot.expiring",
+    labels: [],
+  },
   storeBytes: {
     name: "mintmark_store_bytes",
     type: "gauge",
-    about: "Bytes of all blobs on disk, measured at most every five minutes",
+    about: "Bytes of all blobs on disk, counted along and measured anew by each collection",
+    labels: [],
+  },
+  diskUsed: {
+    name: "mintmark_data_filesystem_used_bytes",
+    type: "gauge",
+    about: "Bytes in use of the file system that holds the data folder, whoever uses them",
+    labels: [],
+  },
+  diskSize: {
+    name: "mintmark_data_filesystem_size_bytes",
+    type: "gauge",
+    about: "Bytes of the file system that holds the data folder, without what is kept back for root",
+    labels: [],
+  },
+  sinceCollection: {
+    name: "mintmark_gc_seconds_since_success",
+    type: "gauge",
+    about: "Seconds since a garbage collection last succeeded; before the first, since one could have",
     labels: [],
   },
   residentAtStart: {
@@ -54,6 +148,12 @@ export const metricTable = {
     type: "gauge",
     about: "Resident memory right after the server had started, before its first request",
     labels: [],
+  },
+  refusedRequests: {
+    name: "mintmark_rate_limited_requests_total",
+    type: "counter",
+    about: "Requests that were refused because too many came, from one address or by one account",
+    labels: ["by"],
   },
   built: {
     name: "mintmark_build_info",

@@ -58,7 +58,15 @@ const tags = [
   { name: "builds", description: "Asking for images, following and stopping the work" },
   { name: "exceptions", description: "Dated permissions to ignore a finding" },
   { name: "advisories", description: "The feeds that images are scanned against" },
+  { name: "projects", description: "What repositories belong to, who sees them, who may do what in them" },
+  { name: "accounts", description: "People" },
+  { name: "groups", description: "People who have roles together" },
+  { name: "roles", description: "What members of projects may do" },
   { name: "robots", description: "Accounts of machines" },
+  { name: "tags", description: "Where tags were and are, what pins them, what holds their images" },
+  { name: "retention", description: "Which tags projects keep, and what was dropped" },
+  { name: "quotas", description: "What projects store, and may store" },
+  { name: "tokens", description: "What people use in place of their passwords" },
   { name: "server", description: "Health, readiness, metrics" },
 ] as const;
 
@@ -66,7 +74,7 @@ const tags = [
 function credentialsOf(need: Need | undefined): Record<string, string[]>[] {
   const either = [{ basic: [] }, { bearer: [] }];
   if (need === "open") return [];
-  return need === "read" ? [{}, ...either] : either;
+  return need === "read" || need === "public" ? [{}, ...either] : either;
 }
 
 interface Answer {
@@ -94,5 +102,5 @@ function nameAnswers(description: Description): Description {
 }
 
 function lazyContext(): ApiContext {
-  return { factory: {} } as ApiContext;
+  return { factory: {}, accounts: {} } as ApiContext;
 }

@@ -247,7 +247,7 @@ export const aboutSchema = named(
     name: z.literal("mintmark"),
     version: z.string(),
     caller: z.string(),
-    role: z.enum(["anonymous", "robot", "administrator"]),
+    role: z.enum(["anonymous", "robot", "person", "administrator"]),
   }),
 );
 
@@ -318,38 +318,3 @@ export const importSchema = named(
 
 /** Where a lock was written and what changed in it, a sentence each. */
 export const lockSchema = named("LockChange", z.object({ path: z.string(), changes: z.array(z.string()) }));
-
-const permission = z.object({
-  repository: z.string().min(1).max(255).describe("A repository, team/* for all below team, or * for every one"),
-  actions: z.array(z.enum(["pull", "push", "delete"])).readonly(),
-});
-const robotFields = {
-  name: z.string(),
-  permissions: z.array(permission).readonly(),
-  mayBuild: z.boolean().describe("Whether it may start and stop builds of shipped recipes"),
-  createdAt: instant,
-  createdBy: z.string(),
-  expiresAt: instant,
-  state: z.enum(["active", "disabled", "expired"]),
-};
-
-/** A robot to make. */
-export const newRobotSchema = named(
-  "NewRobot",
-  z.strictObject({
-    name: z.string().min(1).max(128),
-    permissions: z.array(permission).max(100).default([]),
-    mayBuild: z.boolean().default(false),
-    expiresAt: z.iso.datetime({ offset: true }),
-  }),
-);
-const robotSchema = named("Robot", z.object(robotFields));
-/** All robots by name, ended ones too; never their secrets. */
-export const robotListSchema = named("RobotList", z.object({ robots: z.array(robotSchema) }));
-/** A new robot's full name and its secret. */
-export const createdRobotSchema = named(
-  "CreatedRobot",
-  z.object({ name: z.string(), secret: z.string().describe("Told once") }),
-);
-/** Whether the access was taken away. */
-export const revokedSchema = named("Revocation", z.object({ revoked: z.boolean() }));

@@ -11,7 +11,6 @@ import { after, before, describe, test } from "node:test";
 import { silentLog } from "../base/log.ts";
 import { loadConfig } from "../config/config.ts";
 import type { Config } from "../config/config.ts";
-import { openSchedules } from "../jobs/jobs.ts";
 import type { BuildRequest, BuildRun, Factory, ImageSummary, RunEvent } from "../pipeline/factory.ts";
 import { openStore, type Store } from "../store/store.ts";
 import { startServer, type Server } from "./server.ts";
@@ -69,7 +68,13 @@ function tinyFactory(store: Store, config: Config, seen: Seen): Factory {
     registry: undefined as never,
     queue: { define: () => undefined } as never,
     lifetime: undefined as never,
-    schedules: openSchedules({ store, log: silentLog }),
+    schedules: {
+      set: async () => undefined,
+      remove: async () => undefined,
+      list: async () => [],
+      tick: async () => undefined,
+      close: () => undefined,
+    },
     followEvents: undefined as never,
     backups: undefined as never,
     movement: {

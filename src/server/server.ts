@@ -15,7 +15,10 @@ import type { Config } from "../config/config.ts";
 import type { Factory } from "../pipeline/factory.ts";
 import { openApiAccounts } from "./accounts.ts";
 import { openApp, type App } from "./app.ts";
+import { openAuditCare } from "./audit-care.ts";
 import { announceServer } from "./server-file.ts";
+
+export { checkOuterSignIn } from "./directory-check.ts";
 
 /** What a server serves, and to whom. */
 export interface ServerOptions {
@@ -50,6 +53,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     throw listenFailure(error, config);
   }
   const url = urlOf(app.fastify.server.address() as AddressInfo, config);
+  const auditCare = await openAuditCare(options);
   options.factory.announce(config.publicUrl ?? url);
   const withdraw = await announceServer(config.dataDir, { url, pid: process.pid, token: ownerToken });
   app.metrics.residentAtStart.set(process.memoryUsage.rss());
@@ -59,6 +63,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     async close() {
       await withdraw();
       await drain(app, config.shutdownSeconds * 1000);
+      await auditCare.close();
       log.info({ url }, "stopped serving");
     },
   };

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { tokenService, type openAccounts } from "../auth/auth.ts";
 import { Failure } from "../base/errors.ts";
+import type { Authenticate } from "./accounts.ts";
 
 /** Where clients of `/v2` get their tokens. */
 export const tokenPath = "/v2/_token";
@@ -12,7 +13,9 @@ const harborAudience = "harbor-registry";
 /** Names, secrets and scopes are short. */
 const formBytes = 64 * 1024;
 
-type TokenAccounts = Pick<Awaited<ReturnType<typeof openAccounts>>, "authenticate" | "issueToken">;
+interface TokenAccounts extends Pick<Awaited<ReturnType<typeof openAccounts>>, "issueToken"> {
+  readonly authenticate: Authenticate;
+}
 
 /**
  * Adds the token service of the registry: `GET` with basic credentials or none, `POST` with a password grant.
@@ -71,7 +74,7 @@ async function issue(
   { request, reply }: Exchange,
   { header, wishes }: TokenRequest,
 ): Promise<FastifyReply> {
-  const identity = await accounts.authenticate(header, request.ip);
+  const identity = await accounts.authenticate(header, request);
   if (identity === undefined)
     throw new Failure("unauthorized", "Cannot issue a token: the credentials are not valid, or have ended");
   const scopes = wishes.getAll("scope").flatMap((scope) => scope.split(" ").filter((part) => part !== ""));

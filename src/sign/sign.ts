@@ -28,7 +28,7 @@ import { parsePublicKey } from "./public-key.ts";
 import { addSimpleSignatures } from "./simple-signing.ts";
 import { statementBytes } from "./statement.ts";
 import { cosignLine, policyText, registriesText, type CosignRequest, type PolicyRequest } from "./trust.ts";
-import { verify } from "./verify.ts";
+import { findSignature, verify } from "./verify.ts";
 import { readImageTree, type ReadImage } from "./verify-content.ts";
 import type { SignedEvidence } from "./verify-evidence.ts";
 import type { ReleaseSignature, SignatureFormat } from "./verify-release.ts";
@@ -288,6 +288,36 @@ export interface VerificationReport {
  */
 export function verifyImage(request: VerifyRequest): Promise<VerificationReport> {
   return verify(request);
+}
+
+/** Which manifest must be signed, and by which keys. */
+export interface SignatureRequest {
+  readonly source: ImageSource;
+  readonly repository: string;
+  readonly digest: Digest;
+  /** Public keys in PEM, one each. A signature by any one of them counts. */
+  readonly keys: readonly string[];
+}
+
+/** The signature that counts, or in words why there is none. */
+export type SignatureAnswer =
+  | { readonly keyId: string; readonly format: SignatureFormat }
+  | { readonly missing: string };
+
+/**
+ * Looks for a release signature of one manifest, without its children, its content or evidence about it.
+ *
+ * The name in the signature does not matter: a copy of an image keeps its digest and gets another name.
+ *
+ * @throws Failure `key_unusable` for a public key that is none
+ */
+export function releaseSignature(request: SignatureRequest): Promise<SignatureAnswer> {
+  return findSignature(request);
+}
+
+/** The id of a public key in PEM: hex SHA-256 of its SPKI DER. @throws Failure `key_unusable` */
+export function publicKeyId(pem: string): string {
+  return parsePublicKey(pem).id;
 }
 
 /**

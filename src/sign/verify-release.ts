@@ -35,7 +35,8 @@ interface ReleaseQuestion {
   readonly image: ReadImage;
   readonly releaseKeys: readonly PublicKey[];
   readonly evidenceKeys: readonly PublicKey[];
-  readonly identity: string;
+  /** The name that a signature must carry; undefined where any will do, since the digest is what it signs. */
+  readonly identity: string | undefined;
   /** Every one of these is needed; where empty, any one. */
   readonly formats: readonly SignatureFormat[];
 }
@@ -155,7 +156,8 @@ function strangerProblem(isEvidenceKey: boolean): string {
  * Whether a signed name is one of the repository. Without a host in the question every host does: a mirror
  * serves under another name, and the digest is checked anyway.
  */
-function isIdentity(signed: string, expected: string): boolean {
+function isIdentity(signed: string, expected: string | undefined): boolean {
+  if (expected === undefined) return true;
   const name = parseReference(signed);
   const wanted = parseReference(expected);
   if (name === undefined || wanted === undefined || name.repository !== wanted.repository) return false;

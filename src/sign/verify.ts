@@ -1,10 +1,24 @@
 import { Failure } from "../base/errors.ts";
 import { isRepository } from "../model/reference.ts";
 import { parsePublicKey } from "./public-key.ts";
-import type { VerificationReport, VerifyRequest } from "./sign.ts";
+import type { SignatureAnswer, SignatureRequest, VerificationReport, VerifyRequest } from "./sign.ts";
 import { checkContent, readImageTree } from "./verify-content.ts";
 import { checkEvidence, type SignedEvidence } from "./verify-evidence.ts";
 import { checkRelease, type ReleaseSignature } from "./verify-release.ts";
+
+/** Looks for a release signature of one manifest as the door promises. */
+export async function findSignature(request: SignatureRequest): Promise<SignatureAnswer> {
+  const { repository, source, digest } = request;
+  const releaseKeys = request.keys.map(parsePublicKey);
+  const image = { digest, mediaType: "", sizeBytes: 0, manifest: undefined };
+  const question = { place: { source, repository }, image, releaseKeys, evidenceKeys: [], identity: undefined };
+  const { checks, signatures } = await checkRelease({ ...question, formats: [] });
+  const found = signatures[0];
+  if (found !== undefined) return { keyId: found.keyId, format: found.format };
+  // The asker knows which image it asked about.
+  const failed = checks.filter(({ ok }) => !ok).map(({ message }) => message.replace(/^.* that counts: /, ""));
+  return { missing: failed.join("; ") };
+}
 
 /** Verifies an image as the door promises. */
 export async function verify(request: VerifyRequest): Promise<VerificationReport> {

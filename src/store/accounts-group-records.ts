@@ -1,7 +1,7 @@
-import { sql } from "kysely";
 import { nowMs } from "../base/clock.ts";
 import { type Database } from "./database.ts";
 import { countAccessChange } from "./projects-records.ts";
+import { nextNumber } from "./sequence-records.ts";
 
 /** A group of accounts. */
 export interface GroupRecord {
@@ -26,7 +26,7 @@ export async function insertGroup(
     .insertInto("account_groups")
     .values({
       name: group.name,
-      number: sql<number>`(select coalesce(max(number), 0) + 1 from account_groups)`,
+      number: await nextNumber(db, "account_groups"),
       kind: group.kind,
       created_at: nowMs(),
       created_by: group.createdBy,

@@ -1,8 +1,8 @@
-import { sql } from "kysely";
 import { nowMs } from "../base/clock.ts";
 import { type Permission } from "../model/access.ts";
 import { type Database } from "./database.ts";
 import { countAccessChange } from "./projects-records.ts";
+import { nextNumber } from "./sequence-records.ts";
 
 /** An account as it is stored; instants are milliseconds since 1970. */
 export interface AccountRecord {
@@ -47,7 +47,7 @@ export async function insertAccount(db: Database, account: NewAccount): Promise<
     .insertInto("accounts")
     .values({
       name: account.name,
-      number: sql<number>`(select coalesce(max(number), 0) + 1 from accounts)`,
+      number: await nextNumber(db, "accounts"),
       kind: account.kind,
       secret_hash: account.secretHash,
       secret_hint: account.secretHint ?? null,

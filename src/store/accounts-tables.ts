@@ -55,7 +55,7 @@ interface PersonalTokensTable {
   /** SHA-256 in hex: the secret is random, so that no slow hash is needed. */
   readonly secret_hash: string;
   /** JSON array of project names; empty for all. */
-  readonly projects: string;
+  projects: string;
   /** JSON array of project actions; empty for all. */
   readonly actions: string;
   readonly administrates: number;

@@ -60,6 +60,26 @@ export async function deletePersonalToken(db: Database, id: string): Promise<boo
   return result.numDeletedRows === 1n;
 }
 
+/**
+ * Takes a project from the tokens that are narrowed to it. One that has no other is removed: without any project it
+ * would reach all. Gives the tokens as they were.
+ */
+export async function narrowPersonalTokens(db: Database, project: string): Promise<PersonalTokenRecord[]> {
+  const narrowed = (await listPersonalTokens(db)).filter(({ projects }) => projects.includes(project));
+  for (const { id, projects } of narrowed) {
+    const kept = projects.filter((name) => name !== project);
+    if (kept.length === 0) await deletePersonalToken(db, id);
+    else
+      await db
+        .updateTable("personal_tokens")
+        .set({ projects: JSON.stringify(kept) })
+        .where("id", "=", id)
+        .execute();
+  }
+  if (narrowed.length > 0) await countAccessChange(db);
+  return narrowed;
+}
+
 /** Notes when tokens were last used; no change of rights. */
 export async function notePersonalTokensUsed(db: Database, uses: ReadonlyMap<string, number>): Promise<void> {
   for (const [id, at] of uses)

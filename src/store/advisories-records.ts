@@ -360,7 +360,8 @@ function writeExtent(extent: Extent): string {
   return JSON.stringify(stored);
 }
 
-function readExtent(text: string): Extent {
+/** The versions of a row of `advisory_packages`. */
+export function readExtent(text: string): Extent {
   const stored = JSON.parse(text) as StoredExtent;
   return { ranges: stored.r, versions: stored.v ?? [], ...(stored.s === undefined ? {} : { rating: stored.s }) };
 }

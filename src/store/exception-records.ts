@@ -1,7 +1,9 @@
 import { isoSeconds, newId, nowMs } from "../base/clock.ts";
 import { Failure } from "../base/errors.ts";
+import { projectOf } from "../model/permission.ts";
 import { type Exception } from "../model/verdict.ts";
 import { type Database } from "./database.ts";
+import { addAuditEvent } from "./event-records.ts";
 import { type ExceptionEventTable, type ExceptionTable } from "./exception-tables.ts";
 
 /** What a new exception needs; the store adds id and creation time. */
@@ -50,6 +52,7 @@ export async function createException(db: Database, input: NewException): Promis
     actor: input.author,
     reason: input.reason,
   });
+  await addExceptionEvent(db, "exception.created", { row, actor: input.author, reason: input.reason });
   return exceptionOf(row);
 }
 
@@ -57,6 +60,12 @@ export async function createException(db: Database, input: NewException): Promis
 export async function listExceptions(db: Database): Promise<Exception[]> {
   const rows = await db.selectFrom("exceptions").selectAll().orderBy("created_at").orderBy("id").execute();
   return rows.map(exceptionOf);
+}
+
+/** The exception of an id. */
+export async function findException(db: Database, id: string): Promise<Exception | undefined> {
+  const row = await db.selectFrom("exceptions").selectAll().where("id", "=", id).executeTakeFirst();
+  return row === undefined ? undefined : exceptionOf(row);
 }
 
 /**
@@ -75,6 +84,7 @@ export async function expireException(
   if (row.expires_at <= at) return exceptionOf(row);
   await db.updateTable("exceptions").set({ expires_at: at }).where("id", "=", id).execute();
   await insertEvent(db, { exception_id: id, kind: "expired", at, actor: input.actor, reason: input.reason });
+  await addExceptionEvent(db, "exception.ended", { row, ...input });
   return exceptionOf({ ...row, expires_at: at });
 }
 
@@ -87,6 +97,19 @@ export async function listExceptionEvents(db: Database, id: string): Promise<Exc
     .orderBy("id")
     .execute();
   return rows.map((row) => ({ kind: row.kind, at: isoSeconds(row.at), actor: row.actor, reason: row.reason }));
+}
+
+interface ToldException {
+  readonly row: ExceptionTable;
+  readonly actor: string;
+  readonly reason: string;
+}
+
+async function addExceptionEvent(db: Database, action: string, { row, actor, reason }: ToldException): Promise<void> {
+  const { id, vulnerability, package: name, repository, expires_at: expiresAt } = row;
+  const project = repository === null || repository.startsWith("*") ? undefined : projectOf(repository);
+  const details = { id, package: name, repository, reason, expiresAt: isoSeconds(expiresAt) };
+  await addAuditEvent(db, { actor, action, subject: vulnerability, project, details });
 }
 
 async function insertEvent(db: Database, event: Omit<ExceptionEventTable, "id">): Promise<void> {

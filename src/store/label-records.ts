@@ -1,8 +1,9 @@
-import { type Selectable, sql } from "kysely";
+import { type Selectable } from "kysely";
 import { nowMs } from "../base/clock.ts";
 import { type Digest } from "../model/digest.ts";
 import { type Database } from "./database.ts";
 import { type HarborTables } from "./harbor-tables.ts";
+import { nextNumber } from "./sequence-records.ts";
 
 /** A word that people put on images. Instants are milliseconds. */
 export interface LabelRecord {
@@ -27,7 +28,7 @@ export async function insertLabel(
   const row = await db
     .insertInto("labels")
     .values({
-      id: sql<number>`(select coalesce(max(id), 0) + 1 from labels)`,
+      id: await nextNumber(db, "labels"),
       ...label,
       project: label.project ?? "",
       created_at: nowMs(),

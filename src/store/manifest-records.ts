@@ -63,7 +63,9 @@ export async function insertManifest(db: Database, manifest: NewManifest): Promi
       pushed_by: manifest.actor,
     })
     // Bytes without a mediaType of their own have the type that they were pushed with last.
-    .onConflict((conflict) => conflict.columns(["repository", "digest"]).doUpdateSet({ media_type: mediaType }))
+    .onConflict((conflict) =>
+      conflict.columns(["repository", "digest"]).doUpdateSet({ media_type: mediaType, last_pushed_at: now }),
+    )
     .execute();
 }
 
@@ -186,14 +188,55 @@ export async function listReferrerDigests(db: Database, repository: string, subj
   return rows.map(({ digest }) => digest);
 }
 
-/** Takes a manifest without tags out of a repository; its bytes go with the last repository. Call it in a transaction. */
-export async function deleteManifest(db: Database, repository: string, digest: Digest): Promise<void> {
-  await db.deleteFrom("manifests").where("repository", "=", repository).where("digest", "=", digest).execute();
-  const holder = await db
+/** The indexes of a repository that name a manifest as a child, with what each is attached to. */
+export async function listIndexesOver(
+  db: Database,
+  repository: string,
+  child: Digest,
+): Promise<{ readonly digest: Digest; readonly subject: Digest | null }[]> {
+  return await db
+    .selectFrom("manifest_edges")
+    .innerJoin("manifests", "manifests.digest", "manifest_edges.parent")
+    .select(["manifests.digest", "manifests.subject"])
+    .where("manifest_edges.child", "=", child)
+    .where("manifest_edges.kind", "=", "child")
+    .where("manifests.repository", "=", repository)
+    .execute();
+}
+
+/**
+ * A word that changes whenever something is attached to one of some manifests or taken away: a referrer, or what stands
+ * under a tag such as `sha256-….sig`.
+ */
+export async function attachmentGeneration(
+  db: Database,
+  repository: string,
+  digests: readonly Digest[],
+): Promise<string> {
+  const referrers = await db
     .selectFrom("manifests")
-    .select("digest")
-    .where("digest", "=", digest)
-    .limit(1)
+    .select((values) => [values.fn.countAll<number>().as("count"), values.fn.sum<number>("pushed_at").as("sum")])
+    .where("repository", "=", repository)
+    .where("subject", "in", digests)
     .executeTakeFirst();
-  if (holder === undefined) await db.deleteFrom("manifest_contents").where("digest", "=", digest).execute();
+  const names = digests.flatMap((digest) => [".sig", ".att"].map((ending) => digest.replace(":", "-") + ending));
+  const tags = await db
+    .selectFrom("tags")
+    .select("digest")
+    .where("repository", "=", repository)
+    .where("name", "in", names)
+    .orderBy("name")
+    .execute();
+  return [referrers?.count ?? 0, referrers?.sum ?? 0, ...tags.map(({ digest }) => digest)].join(" ");
+}
+
+/** What a manifest of a repository is attached to. */
+export async function findSubject(db: Database, repository: string, digest: Digest): Promise<Digest | undefined> {
+  const row = await db
+    .selectFrom("manifests")
+    .select("subject")
+    .where("repository", "=", repository)
+    .where("digest", "=", digest)
+    .executeTakeFirst();
+  return row?.subject ?? undefined;
 }

@@ -1,8 +1,8 @@
-import { sql } from "kysely";
 import { nowMs } from "../base/clock.ts";
 import { type ProjectAction } from "../model/permission.ts";
 import { type Database } from "./database.ts";
 import { countAccessChange } from "./projects-records.ts";
+import { nextNumber } from "./sequence-records.ts";
 
 /** That an account or group has a role in a project. */
 export interface MemberRecord {
@@ -46,7 +46,7 @@ export async function putMember(
   await db
     .insertInto("project_members")
     .values({
-      id: sql<number>`(select coalesce(max(id), 0) + 1 from project_members)`,
+      id: await nextNumber(db, "project_members"),
       project: member.project,
       subject_kind: member.kind,
       subject: member.name,

@@ -64,7 +64,7 @@ test("the accounts and repositories of an older data folder are carried over", a
     const second = { name: "second", kind: "administrator" as const, secretHash: "h", createdBy: "x" };
     assert.equal(await insertAccount(file.db, second), false, "there is one administrator");
     assert.equal(await insertAccount(file.db, { ...second, name: "anna", kind: "person" }), true);
-    assert.equal((await findAccount(file.db, "anna"))?.number, 3);
+    assert.ok((await findAccount(file.db, "anna"))!.number > 2, "behind those that were carried over");
   } finally {
     await file.close();
     await rm(folder, { recursive: true });

@@ -1,8 +1,9 @@
-import { type Expression, type RawBuilder, sql, type SqlBool } from "kysely";
 import { nowMs } from "../base/clock.ts";
 import { projectOf } from "../model/permission.ts";
 import { type Database } from "./database.ts";
 import { addAuditEvent } from "./event-records.ts";
+import { isOfProject } from "./project-removal-records.ts";
+import { nextNumber } from "./sequence-records.ts";
 
 /** A project as it is stored. */
 export interface ProjectRecord {
@@ -25,10 +26,12 @@ export interface NewProject {
 
 /** Adds a project; false where there is one of that name. Call it in a transaction. */
 export async function insertProject(db: Database, { name, isPublic, createdBy }: NewProject): Promise<boolean> {
+  const there = await db.selectFrom("projects").select("id").where("name", "=", name).executeTakeFirst();
+  if (there !== undefined) return false;
   const result = await db
     .insertInto("projects")
     .values({
-      id: sql<number>`(select coalesce(max(id), 0) + 1 from projects)`,
+      id: await nextNumber(db, "projects"),
       name,
       is_public: isPublic ? 1 : 0,
       settings: "{}",
@@ -57,6 +60,15 @@ export async function findProject(db: Database, name: string): Promise<ProjectRe
 export async function findProjectById(db: Database, id: number): Promise<ProjectRecord | undefined> {
   const row = await db.selectFrom("projects").selectAll().where("id", "=", id).executeTakeFirst();
   return row === undefined ? undefined : recordOf(row);
+}
+
+/**
+ * The instant in milliseconds from which on events under a project's name are its own: before, another project had it.
+ *
+ * A project that was carried over is as old as its repositories.
+ */
+export function eventsSince({ createdAt, createdBy }: ProjectRecord): number {
+  return createdBy === "migration" ? 0 : createdAt;
 }
 
 /** All projects by name. */
@@ -129,11 +141,6 @@ async function listRepositoriesOfProject(db: Database, project: string): Promise
     .orderBy("name")
     .execute();
   return rows.map(({ name }) => name);
-}
-
-/** The repository with the project's own name, and all below it: a slash sorts right before the digit 0. */
-function isOfProject(name: Expression<string>, project: string): RawBuilder<SqlBool> {
-  return sql<SqlBool>`(${name} = ${project} or (${name} >= ${`${project}/`} and ${name} < ${`${project}0`}))`;
 }
 
 /** Removes a project with its members; what it holds must be gone before. False where there is none. */

@@ -1,3 +1,4 @@
+import type { Generated } from "kysely";
 import { type Digest } from "../model/digest.ts";
 
 /** A repository; made by its first blob or manifest. */
@@ -35,6 +36,11 @@ interface ManifestsTable {
   readonly annotations: string | null;
   readonly pushed_at: number;
   readonly pushed_by: string;
+  /** When it was last pushed again; null where it never was. */
+  last_pushed_at: number | null;
+  /** When its bytes were last sent; null where they never were. */
+  pulled_at: number | null;
+  pull_count: Generated<number>;
 }
 
 /** What a manifest names. Follows from its bytes, so it is kept once for all repositories. */
@@ -50,9 +56,14 @@ interface TagsTable {
   readonly name: string;
   digest: Digest;
   moved_at: number;
+  /** When it was last pushed again as it stands; null where it never was. */
+  pushed_at: number | null;
+  /** When it was last pulled by name, wherever it pointed; null where it never was. */
+  pulled_at: number | null;
+  pull_count: Generated<number>;
 }
 
-/** One move of a tag. Rows are only ever added. */
+/** One move of a tag. Rows are only ever added; they go with their project. */
 interface TagMovesTable {
   readonly id: string;
   readonly repository: string;
@@ -63,7 +74,13 @@ interface TagMovesTable {
   readonly to_digest: Digest | null;
   readonly actor: string;
   readonly at: number;
+  /** What moved it; null for moves before this was written down. */
+  readonly cause: TagMoveCause | null;
+  readonly reason: string | null;
 }
+
+/** What moves a tag: a push or a deletion by a client, the undoing of a move, a policy, a copy. */
+export type TagMoveCause = "push" | "delete" | "undo" | "restore" | "retention" | "replication";
 
 /** Who pushes into which upload; its bytes are the blob store's. */
 interface UploadsTable {

@@ -12,6 +12,8 @@ interface MigrateOptions {
   readonly migrations: readonly Migration[];
   /** Where the copy of an existing database goes before it is changed. */
   readonly snapshotFolder: string;
+  /** Called before an existing database is changed; where it fails, nothing is. */
+  readonly beforeChange?: () => Promise<void>;
 }
 
 /**
@@ -29,6 +31,7 @@ export async function migrate(
   const from = await checkSchema(file.db, options.migrations);
   const pending = options.migrations.slice(from);
   if (pending.length === 0) return { from, to: from, snapshot: undefined };
+  if (from > 0) await options.beforeChange?.();
   const snapshot = from === 0 ? undefined : await takeSnapshot(file.db, options.snapshotFolder, from);
   await sql`create table if not exists migrations (version integer primary key, name text not null, checksum text not null, applied_at bigint not null)`.execute(
     file.db,

@@ -11,12 +11,18 @@ import { join } from "node:path";
 import { tickMs } from "../base/clock.ts";
 import { Failure } from "../base/errors.ts";
 import { type Log, silentLog } from "../base/log.ts";
+import { makeBackup } from "./backup/make-backup.ts";
 import type { BlobStore } from "./blobs.ts";
 import { type DataLock, lockDataFolder } from "./data-lock.ts";
 import { type Database, type DatabaseFile, openDatabase } from "./database.ts";
 import { openDiskBlobs } from "./disk-blobs.ts";
 import { migrations } from "./migrations/migrations.ts";
 import { checkSchema, migrate } from "./schema.ts";
+
+export { type Backup, listBackups } from "./backup/backup-folder.ts";
+export { touchingBlobs } from "./touching-blobs.ts";
+export { makeBackup } from "./backup/make-backup.ts";
+export { proveBackup, restoreBackup } from "./backup/restore-backup.ts";
 
 /** An open data folder. */
 export interface Store {
@@ -35,6 +41,8 @@ export interface StoreOptions {
   /** False opens the database for reading only, beside a running server; default true. */
   readonly exclusive?: boolean;
   readonly log?: Log;
+  /** Where an older database and all blobs are backed up to before the database is migrated. */
+  readonly upgradeBackupFolder?: string | undefined;
 }
 
 /** A transaction above this holds everybody up; it is logged. */
@@ -48,20 +56,26 @@ const slowTransactionMs = 100;
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
   const log = options.log ?? silentLog;
-  return options.exclusive === false
-    ? await openForReading(options.dataDir, log)
-    : await openAsOwner(options.dataDir, log);
+  return options.exclusive === false ? await openForReading(options.dataDir, log) : await openAsOwner(options, log);
 }
 
-async function openAsOwner(dataDir: string, log: Log): Promise<Store> {
+async function openAsOwner({ dataDir, upgradeBackupFolder }: StoreOptions, log: Log): Promise<Store> {
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   const lock = lockDataFolder(dataDir);
   let file: DatabaseFile | undefined;
   try {
     file = openDatabase(join(dataDir, "mintmark.db"), { readOnly: false });
-    const { from, to, snapshot } = await migrate(file, { migrations, snapshotFolder: join(dataDir, "snapshots") });
-    if (from !== to) log.info({ from, to, snapshot }, "migrated the database");
     const blobs = await openDiskBlobs({ folder: join(dataDir, "blobs"), exclusive: true });
+    const { from, to, snapshot } = await migrate(file, {
+      migrations,
+      snapshotFolder: join(dataDir, "snapshots"),
+      async beforeChange() {
+        if (upgradeBackupFolder === undefined) return;
+        const { id } = await makeBackup({ dataDir, blobs, folder: upgradeBackupFolder });
+        log.info({ folder: upgradeBackupFolder, id }, "made a backup before the upgrade");
+      },
+    });
+    if (from !== to) log.info({ from, to, snapshot }, "migrated the database");
     return assemble({ dataDir, log, file, blobs, lock });
   } catch (error) {
     await file?.close();
@@ -117,6 +131,7 @@ function assemble({ dataDir, log, file, blobs, lock }: Parts): Store {
       });
     },
     async close() {
+      await blobs.close();
       await file.close();
       lock?.release();
     },

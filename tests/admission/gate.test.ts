@@ -226,6 +226,20 @@ describe("the gate of a project", () => {
     assert.equal((await pull("sly/app", digest)).status, 200, "what no client runs is no image");
   });
 
+  test("a scan does not read the layers of other repositories for who only names them", async () => {
+    const layer = gzipSync(tarBytes(debian({ "secret-package": "1" })));
+    const owned = await pushBlob(site, "owned/app", layer);
+    const config = { ...(await pushBlob(site, "nosy/app", Buffer.from("{}"))), mediaType: mediaTypes.config };
+    const named = { ...owned, mediaType: "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip" };
+    const document = { schemaVersion: 2, mediaType: mediaTypes.manifest, config, layers: [named] };
+    const { digest } = await pushManifest(site, "nosy/app", { document });
+    await site.factory.admission.settled();
+    const [judged] = (await site.factory.admission.scans("nosy/app", digest))!;
+    assert.equal(judged?.scan.state, "unscannable");
+    assert.equal(judged.scan.packageCount, undefined);
+    assert.equal(await site.factory.admission.sbom("nosy/app", digest, "spdx"), undefined);
+  });
+
   test("without a verdict the answer is no, with the reason", async () => {
     await site.client.setProjectGate("strict", { ...gate, requireVerdict: true });
     const cases: [string, Parameters<typeof pushImage>[2]["layers"], RegExp][] = [
@@ -258,6 +272,7 @@ describe("the gate of a project", () => {
     }
     const page = await site.client.scans({ state: "unscannable" });
     assert.deepEqual(page.scans.map(({ repository }) => repository).sort(), [
+      "nosy/app",
       "strict/bomb",
       "strict/broken",
       "strict/rpm",
@@ -297,7 +312,7 @@ describe("the gate of a project", () => {
     assert.ok(set !== undefined);
     assert.equal((set.details["pullGate"] as { maxSeverity: string }).maxSeverity, "high");
     const text = await (await site.ask("GET", "/metrics")).text();
-    assert.match(text, /mintmark_scans_total\{outcome="unscannable"\} 4/);
+    assert.match(text, /mintmark_scans_total\{outcome="unscannable"\} 5/);
     assert.match(text, /mintmark_pulls_refused_total\{reason="findings"\} [1-9]/);
     assert.match(text, /mintmark_scans_waiting 0/);
   });

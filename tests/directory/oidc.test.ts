@@ -210,6 +210,8 @@ describe("people with a browser", () => {
       headers: { "x-mintmark-request": "1" },
     });
     assert.equal(out.status, 204);
+    const trail = await (await ask("/audit?action=sign-in.ended", server.administrator)).text();
+    assert.match(trail, /"actor":"eve"/);
     assert.deepEqual(browser.cookies(), []);
     assert.equal((await fetch(`${server.url}/whoami`, { headers: { cookie } })).status, 401, "the old cookie is dead");
     const back = await signedIn(person);

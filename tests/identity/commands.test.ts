@@ -35,6 +35,8 @@ describe("commands about identity", () => {
     );
     const second = await run("project", "bootstrap", "aibox");
     assert.deepEqual([second.code, second.out], [0, ""]);
+    const list = await run("robot", "list");
+    assert.match(list.out, /robot\$aibox-admin +active +everything aibox\/\*\*/);
     const served = await serve(folder);
     try {
       const as = (line: string): string => line.replace(" ", ":");

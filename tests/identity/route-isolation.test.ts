@@ -98,7 +98,7 @@ const rows: Readonly<Record<string, Row>> = {
   "POST /gc/restore": { body: { digest: digestOf("gone"), repository: "hush/app" }, statuses: ruled },
   "GET /exceptions": { statuses: signedIn },
   "POST /exceptions": { body: { vulnerability: "CVE-2026-0001", reason: "x", expiresAt: until }, statuses: ruled },
-  "POST /exceptions/{id}/end": { path: "/exceptions/<exception>/end", body: { reason: "x" }, statuses: ruled },
+  "POST /exceptions/{id}/end": { path: "/exceptions/<exception>/end", body: { reason: "x" }, statuses: hidden },
   "GET /advisories": { statuses: signedIn },
   "POST /advisories/import": { body: { source: "/nowhere" }, statuses: ruled },
   "GET /audit": { path: "/audit?project=hush", statuses: ruled },
@@ -194,7 +194,7 @@ const rows: Readonly<Record<string, Row>> = {
     path: "/projects/hush/retention/runs/<run>/outcomes",
     statuses: hidden,
   },
-  "GET /quotas": { statuses: signedIn },
+  "GET /quotas": { path: "/quotas?limit=1&after=alpha", statuses: signedIn },
   "GET /projects/{name}/quota": { statuses: hidden },
   "POST /projects/{name}/quota": { body: { quotaBytes: 1 }, statuses: ruled },
 };
@@ -288,8 +288,22 @@ describe("what a route tells of a private project", () => {
     const { text } = await served.ask({ method: "GET", path: "/scans?limit=1", as: robot! });
     const { scans, next } = JSON.parse(text) as { scans: { repository: string }[]; next?: string };
     assert.deepEqual([scans.map(({ repository }) => repository), next], [["alpha/app"], undefined]);
+    for (const [who, path, projects] of [
+      [as!, "/quotas?limit=1", []],
+      [as!, "/quotas?limit=1&after=alpha", []],
+      [robot!, "/quotas?limit=1", ["alpha"]],
+      [robot!, "/quotas?limit=1&after=alpha", []],
+    ] as const) {
+      const told = JSON.parse((await served.ask({ method: "GET", path, as: who })).text) as QuotaPage;
+      assert.deepEqual([told.quotas.map(({ project }) => project), told.next], [projects, undefined], path);
+    }
   });
 });
+
+interface QuotaPage {
+  readonly quotas: readonly { readonly project: string }[];
+  readonly next?: string;
+}
 
 /** Gives the private project one of each thing that a route may tell of. */
 async function fill({ own, store }: Served, named: Map<string, string>): Promise<void> {

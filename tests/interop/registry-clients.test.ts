@@ -8,7 +8,8 @@ import { plainEnvironment, run } from "../../src/base/child.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { loadConfig } from "../../src/config/config.ts";
 import { openApiAccounts } from "../../src/server/accounts.ts";
-import { openStore, type Store } from "../../src/store/store.ts";
+import type { Factory } from "../../src/pipeline/factory.ts";
+import { openFactory } from "../../src/pipeline/pipeline.ts";
 
 /**
  * The clients that people use, against our registry with its accounts and tokens, over plain HTTP on loopback.
@@ -17,7 +18,7 @@ import { openStore, type Store } from "../../src/store/store.ts";
  */
 describe("registry clients", () => {
   let folder = "";
-  let store: Store;
+  let factory: Factory;
   let app: FastifyInstance;
   let host = "";
   let password = "";
@@ -26,9 +27,9 @@ describe("registry clients", () => {
     folder = await mkdtemp(join(tmpdir(), "mintmark-clients-"));
     for (const name of ["home", "run", "context"]) await mkdir(join(folder, name), { mode: 0o700 });
     const dataDir = join(folder, "data");
-    store = await openStore({ dataDir });
     const config = await loadConfig({ flags: { data: dataDir }, environment: {} });
-    const accounts = await openApiAccounts({ factory: { store }, config, log: silentLog });
+    factory = await openFactory(config, silentLog, { isStanding: false });
+    const accounts = await openApiAccounts({ factory, config, log: silentLog });
     app = fastify({ forceCloseConnections: true });
     accounts.addDistribution(app);
     host = new URL(await app.listen({ host: "127.0.0.1", port: 0 })).host;
@@ -46,7 +47,7 @@ describe("registry clients", () => {
 
   after(async () => {
     await app.close();
-    await store.close();
+    await factory.close();
     await rm(folder, { recursive: true, force: true });
   });
 

@@ -1,6 +1,7 @@
 import { errorCodes } from "../../base/error-codes.ts";
 import { examples, type CommandContext, type Define } from "../command.ts";
 import type { Capability } from "../doctor/capability.ts";
+import { checkDirectories } from "../doctor/directories.ts";
 import { checkMachine } from "../doctor/machine.ts";
 import { checkNamespaces } from "../doctor/namespaces.ts";
 import { checkPrograms } from "../doctor/programs.ts";
@@ -15,8 +16,9 @@ export const define: Define = (command, run) => {
     )
     .action(
       run(async (context) => {
-        const { dataDir } = await context.loadConfig();
-        const capabilities = (await Promise.all([checkMachine(dataDir), checkPrograms(), checkNamespaces()])).flat();
+        const config = await context.loadConfig();
+        const looks = [checkMachine(config.dataDir), checkPrograms(), checkNamespaces(), checkDirectories(config)];
+        const capabilities = (await Promise.all(looks)).flat();
         const canBuild = capabilities.every(({ state }) => state !== "missing");
         if (context.flags.json === true) context.terminal.out(JSON.stringify({ canBuild, capabilities }, null, 2));
         else print(context, capabilities, canBuild);

@@ -68,6 +68,8 @@ export interface Admission {
    * @throws Failure `usage` for a trusted key that cannot be used
    */
   setGate(project: string, gate: PullGate | undefined, actor: string): Promise<void>;
+  /** Forgets the gate of a project that was removed, with all that stood in the database. */
+  forgetProject(project: string): void;
   /** The scans of a reference: one of an image, one for each platform of an index; undefined where it is not there. */
   scans(repository: string, reference: string): Promise<readonly JudgedScan[] | undefined>;
   /** The bill of materials of an image that was scanned; undefined where it was not. */
@@ -109,6 +111,7 @@ export async function openAdmission(ground: AdmissionGround): Promise<Admission>
     explain: judge.explain,
     gate: gates.of,
     setGate: gates.set,
+    forgetProject: gates.forget,
     scans: (repository, reference) => scans.of(repository, reference),
     sbom: reports.sbom,
     rescan: (repository, reference) => scans.again(repository, reference),

@@ -13,6 +13,8 @@ export interface Gates {
   of(this: void, project: string): PullGate | undefined;
   needsScan(this: void, repository: string): boolean;
   set(this: void, project: string, gate: PullGate | undefined, actor: string): Promise<void>;
+  /** Takes away the gate of a project whose row is gone. */
+  forget(this: void, project: string): void;
   /** Changes with every change of a gate. */
   generation(this: void): number;
 }
@@ -37,6 +39,9 @@ export async function openGates({ store }: { readonly store: Store }): Promise<G
       if (gate === undefined) gates.delete(project);
       else gates.set(project, gate);
       generation++;
+    },
+    forget(project) {
+      if (gates.delete(project)) generation++;
     },
     generation: () => generation,
   };

@@ -33,7 +33,7 @@ describe("quotas", () => {
     await site.image("counted", { tag: "v1", layer: "x".repeat(1000) });
     await site.image("counted-not/a", { tag: "v1", layer: "x".repeat(1000) });
     assert.equal(await used("counted"), 1000 + 2 + first.size);
-    assert.equal((await quotas.list({ after: "counte", limit: 2 })).length, 2);
+    assert.equal((await quotas.list({ after: "counte", limit: 2 })).quotas.length, 2);
   });
 
   test("refuse a blob by POST, by PUT and by mount, and a manifest, with the sizes in the message", async () => {

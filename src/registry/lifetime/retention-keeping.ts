@@ -130,7 +130,7 @@ async function startRun({ store, queue }: RetentionOptions, wish: RetentionWish)
     });
   const id = newId();
   await insertRetentionRun(store.db, { id, project, actor, isDryRun });
-  await queue.enqueue({ name: jobName, input: { id }, concurrencyKey: `retention:${project}` });
+  await queue.enqueue({ name: jobName, input: { id, project }, concurrencyKey: `retention:${project}` });
   return id;
 }
 

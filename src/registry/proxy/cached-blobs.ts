@@ -34,16 +34,12 @@ export interface CachedBlobWish extends BlobWish {
 /**
  * Sees to a blob that the repository does not have yet: one download however many ask, given out while it comes.
  *
- * What the store has for another repository is linked only if a manifest that came from this peer names it, or the
- * peer says that it has it: a digest alone opens nothing.
+ * What the store has for another repository is linked only if a manifest that came from this peer names it and the peer
+ * says that it has it too: neither a digest nor a manifest that anybody may have written opens anything.
  */
 export async function cacheBlob(site: BlobSite, wish: CachedBlobWish): Promise<Answer | "stored" | Refusal> {
   const { repository, digest, place } = wish;
   const { store } = site;
-  if (await linkPresent(site, wish)) {
-    site.count("fresh");
-    return "stored";
-  }
   const answer = await findProxyAnswer(store.db, repository, digest);
   const isMissing = answer !== undefined && nowMs() - answer.checkedAt < place.proxy.missingSeconds * 1000;
   if (isMissing) {
@@ -51,6 +47,10 @@ export async function cacheBlob(site: BlobSite, wish: CachedBlobWish): Promise<A
     return missing(wish);
   }
   try {
+    if (await linkPresent(site, wish)) {
+      site.count("fresh");
+      return "stored";
+    }
     return wish.isHead && !site.flows.has(keyOf(wish)) ? await look(site, wish) : await flow(site, wish);
   } catch (error) {
     site.count("failed");
@@ -67,13 +67,20 @@ export async function fetchBlob(site: BlobSite, wish: Omit<CachedBlobWish, keyof
   return (await blob.done) !== undefined;
 }
 
+/** @throws Failure of the peer, which is asked whether it has the same: its word counts, not that of a manifest */
 async function linkPresent(
-  { store }: BlobSite,
-  { repository, digest }: Pick<CachedBlobWish, "repository" | "digest">,
+  { store, breaker, signal }: BlobSite,
+  { repository, digest, place }: Pick<CachedBlobWish, "repository" | "digest" | "place">,
 ): Promise<boolean> {
+  if ((await store.blobs.stat(digest)) === undefined) return false;
+  if (!(await isNamedInRepository(store.db, repository, digest))) return false;
+  const farBytes = await breaker.ask(
+    place.peer,
+    async () => await place.peer.remote.headBlob(place.remoteName, digest, signal),
+  );
   return await store.blobs.holding([digest], async () => {
     const stored = await store.blobs.stat(digest);
-    if (stored === undefined || !(await isNamedInRepository(store.db, repository, digest))) return false;
+    if (stored === undefined || stored.sizeBytes !== farBytes) return false;
     const claim = { repository, digest, sizeBytes: stored.sizeBytes, actor: proxyActor };
     return (await store.transaction(async (db) => await linkBlobWithin(db, claim))) === undefined;
   });

@@ -18,6 +18,8 @@ export interface Place {
 export interface Places {
   /** Replaces what is known. */
   set(proxies: readonly ProxyProjectRecord[]): void;
+  /** Takes away a project whose row is gone. */
+  forget(project: string): void;
   project(name: string): ProxyProjectRecord | undefined;
   mirrorOf(host: string): string | undefined;
   /** Finds where a repository comes from, or why it does not. */
@@ -33,6 +35,7 @@ export function openPlaces(peers: Peers): Places {
         proxies.map((proxy) => [proxy.project, { proxy, allowed: proxy.allowed.flatMap((one) => globOf(one) ?? []) }]),
       );
     },
+    forget: (project) => void byProject.delete(project),
     project: (name) => byProject.get(name)?.proxy,
     mirrorOf: (host) => [...byProject.values()].find(({ proxy }) => proxy.mirroredHost === host)?.proxy.project,
     async find(repository) {

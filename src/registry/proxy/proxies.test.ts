@@ -6,6 +6,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { shiftClock } from "../../base/clock.ts";
 import { silentLog } from "../../base/log.ts";
 import { openSecretBox } from "../../base/secret-box.ts";
+import { type Digest } from "../../model/digest.ts";
 import { mediaTypes } from "../../model/oci.ts";
 import { findBlobLink } from "../../store/blob-link-records.ts";
 import { type FaultyProxy, openFaultyProxy } from "../remote/faulty-proxy.fixture.ts";
@@ -273,6 +274,54 @@ describe("blobs flow through", () => {
       await near.blob("own/secret", Buffer.from(blob));
       assert.equal((await near.ask({ method: "GET", path: blobPath })).status, 404);
       assert.equal((await near.ask({ method: "HEAD", path: `/v2/hub/other/blobs/${digest}` })).status, 404);
+    });
+  });
+});
+
+describe("a blob of a private project that a manifest from elsewhere names", () => {
+  const secret = "what only the private project may read";
+  const digest = digestText(secret);
+  const blobPath = `/v2/hub/app/blobs/${digest}`;
+
+  /** The far image names a layer that is in the store of the near registry, where `hub` has no right to it. */
+  async function named(work: (bench: Bench, imageDigest: Digest) => Promise<void>): Promise<void> {
+    await bench(async (all) => {
+      const image = await all.far.image("open/app", { tag: "1", layer: secret });
+      await all.near.blob("own/secret", secret);
+      assert.equal((await all.near.ask({ method: "GET", path: path("1") })).status, 200);
+      await work(all, image.digest as Digest);
+    });
+  }
+
+  for (const [title, fault] of [
+    ["but its registry does not have", { status: 404 }],
+    ["but its registry refuses", { status: 403 }],
+    ["while its registry is down", { status: 503 }],
+  ] as const)
+    test(`${title} is neither given out nor linked`, async () => {
+      await named(async ({ near, faults, proxies }, imageDigest) => {
+        faults.fault({ match: /\/blobs\//, ...fault });
+        for (const method of ["HEAD", "GET"] as const) {
+          const told = await near.ask({ method, path: blobPath });
+          assert.ok([404, 502].includes(told.status), String(told.status));
+          assert.ok(!told.bytes.includes(secret));
+        }
+        // A registry that is down is asked again for a while.
+        if (fault.status !== 503) await assert.rejects(proxies.fetchWhole("hub/app", imageDigest));
+        assert.equal(await findBlobLink(near.store.db, "hub/app", digest), undefined);
+      });
+    });
+
+  test("is linked without its bytes once its registry says that it has it, in the same size", async () => {
+    await named(async ({ near, faults, asked }) => {
+      asked();
+      const off = faults.fault({ match: /^HEAD .*\/blobs\//, status: 200, headers: { "content-length": "7" } });
+      assert.equal((await near.ask({ method: "HEAD", path: blobPath })).headers["content-length"], "7");
+      assert.equal(await findBlobLink(near.store.db, "hub/app", digest), undefined);
+      off();
+      asked();
+      assert.equal((await near.ask({ method: "GET", path: blobPath })).bytes.toString(), secret);
+      assert.deepEqual(asked(), [`HEAD /v2/open/app/blobs/${digest}`]);
     });
   });
 });

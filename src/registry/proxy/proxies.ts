@@ -42,6 +42,8 @@ export interface Proxies {
   set(proxy: ProxyProject, actor: string): Promise<ProxyProject>;
   /** Makes it an ordinary project again; what it holds stays. False where it was none. */
   remove(project: string, actor: string): Promise<boolean>;
+  /** Forgets a project that was removed, with all that stood in the database. */
+  forgetProject(project: string): void;
   /**
    * Fetches everything of an image that came through a proxy cache, signatures too, so that it can be judged whole.
    *
@@ -94,6 +96,10 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
     list: async () =>
       await Promise.all((await listProxyProjects(store.db)).map(async (one) => await shown(peers, one))),
     ...choices({ store, peers, reload }),
+    forgetProject(project) {
+      places.forget(project);
+      for (const image of whole) if (image.startsWith(`${project}/`)) whole.delete(image);
+    },
     async fetchWhole(repository, digest) {
       const place = await placeOf(places, repository);
       if (place === undefined) return;

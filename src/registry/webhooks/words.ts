@@ -9,6 +9,7 @@ const webhookEvents = [
   "tag.deleted",
   "repository.deleted",
   "pull.refused",
+  "scan.requested",
   "scan.completed",
   "scan.failed",
   "quota.exceeded",
@@ -41,6 +42,7 @@ const webhookEvents = [
   "token.deleted",
   "sign-in.succeeded",
   "sign-in.failed",
+  "sign-in.ended",
   "registry.denied",
   "webhook.changed",
 ] as const;

@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import type { AuditRecord } from "../../store/event-records.ts";
 import { type HarborEventSearch, listEventsForHarbor } from "../../store/harbor-event-records.ts";
+import { eventsSince } from "../../store/projects-records.ts";
 import type { ApiApp, ApiContext } from "../api-app.ts";
 import { actionsOf, operationOf, resourceTypes } from "./audit-words.ts";
 import { textConditions } from "./conditions.ts";
@@ -14,9 +15,10 @@ export function auditRoutes(app: ApiApp, context: ApiContext): void {
   const { db } = context.factory.store;
   const page = async (
     query: z.output<typeof listQuery>,
-    { project, isExtended }: { readonly project: string | undefined; readonly isExtended: boolean },
+    { project, isExtended, from = 0 }: Wish,
   ): Promise<{ readonly items: readonly unknown[]; readonly total: number }> => {
-    const search = { ...searchOf(readConditions(query.q), isExtended), project };
+    const asked = searchOf(readConditions(query.q), isExtended);
+    const search = { ...asked, project, since: Math.max(from, asked.since ?? 0) };
     const isOldestFirst = query.sort === "op_time";
     const { rows, total } = await listEventsForHarbor(db, search, { ...sliceOf(query), isOldestFirst });
     return { items: rows.map((event) => shown(event, isExtended)), total };
@@ -48,10 +50,18 @@ export function auditRoutes(app: ApiApp, context: ApiContext): void {
         schema: { params: projectParams, querystring: listQuery },
       },
       async (request, reply) => {
-        const { name } = await foundProject(context, request, { ...request.params, action: "audit" });
-        return await sendPage(reply, await page(request.query, { project: name, isExtended }));
+        const project = await foundProject(context, request, { ...request.params, action: "audit" });
+        const from = eventsSince(project);
+        return await sendPage(reply, await page(request.query, { project: project.name, isExtended, from }));
       },
     );
+}
+
+interface Wish {
+  readonly project: string | undefined;
+  readonly isExtended: boolean;
+  /** Milliseconds: events before are another project's that had the name. */
+  readonly from?: number;
 }
 
 function searchOf(conditions: Conditions, isExtended: boolean): Omit<HarborEventSearch, "project"> {

@@ -27,6 +27,7 @@ const words: Readonly<Record<string, HarborOperation>> = {
   "account.deleted": { type: "user", operation: "delete" },
   "sign-in.succeeded": { type: "user", operation: "login" },
   "sign-in.failed": { type: "user", operation: "login", isFailure: true },
+  "sign-in.ended": { type: "user", operation: "logout" },
   "robot.created": { type: "robot", operation: "create" },
   "robot.changed": { type: "robot", operation: "update" },
   "robot.rotated": { type: "robot", operation: "update" },

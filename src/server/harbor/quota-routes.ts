@@ -59,19 +59,20 @@ export function quotaRoutes(app: ApiApp, context: ApiContext): void {
 }
 
 type ShownQuota = ReturnType<typeof shown>;
+type QuotaPage = Awaited<ReturnType<ApiContext["factory"]["lifetime"]["quotas"]["list"]>>;
 
 async function shownQuotas({ factory }: ApiContext, projects: readonly ProjectRecord[]): Promise<ShownQuota[]> {
   const byName = new Map(projects.map((project) => [project.name, project]));
   const all: ShownQuota[] = [];
-  for (let after = ""; ;) {
-    const page = await factory.lifetime.quotas.list({ after, limit: 1000 });
-    for (const state of page) {
+  for (let after: string | undefined = ""; after !== undefined;) {
+    const page: QuotaPage = await factory.lifetime.quotas.list({ after, limit: 1000 });
+    for (const state of page.quotas) {
       const project = byName.get(state.project);
       if (project !== undefined) all.push(shown(project, state));
     }
-    if (page.length < 1000) return all;
-    after = page.at(-1)!.project;
+    after = page.next;
   }
+  return all;
 }
 
 /** Harbor's clients put quotas in order by `hard.storage` and `used.storage`. */

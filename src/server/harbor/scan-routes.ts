@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { nowMs } from "../../base/clock.ts";
 import { countScans, findScan } from "../../store/admission-records.ts";
+import { addAuditEvent } from "../../store/event-records.ts";
 import type { ApiApp, ApiContext } from "../api-app.ts";
 import { faithful, reduced } from "./harbor-app.ts";
 import { artifactParams, foundArtifact } from "./places.ts";
@@ -32,6 +33,8 @@ function oneRoutes(app: ApiApp, context: ApiContext): void {
       const scans = isNone ? [] : ((await admission.rescan(repository, digest)) ?? []);
       if (scans.length === 0)
         throw badRequest("the configured scanner does not support scanning artifact with this type");
+      const subject = `${repository}@${digest}`;
+      await addAuditEvent(store.db, { actor: request.caller.name, action: "scan.requested", subject });
       return await reply.code(202).send();
     },
   );

@@ -1,5 +1,6 @@
 import { isoSeconds } from "../../base/clock.ts";
 import { listFeeds } from "../../store/advisories-records.ts";
+import { addAuditEvent } from "../../store/event-records.ts";
 import type { ApiApp, ApiContext } from "../api-app.ts";
 import { feedListSchema, importRequestSchema, importSchema, problemSchema } from "../schemas.ts";
 
@@ -37,6 +38,18 @@ export function advisoryRoutes(app: ApiApp, { factory }: ApiContext): void {
         response: { 200: importSchema, 403: problemSchema, 422: problemSchema },
       },
     },
-    async ({ body }) => ({ feeds: await factory.importAdvisories(body.source, () => undefined) }),
+    async ({ body, caller }) => {
+      const feeds = await factory.importAdvisories(body.source, () => undefined);
+      const details = { feeds: feeds.map(({ feed, recordCount }) => ({ feed, recordCount })) };
+      const subject = shownSource(body.source);
+      await addAuditEvent(factory.store.db, { actor: caller.name, action: "advisories.imported", subject, details });
+      return { feeds };
+    },
   );
+}
+
+/** An address may have credentials in it. */
+function shownSource(source: string): string {
+  const url = URL.parse(source);
+  return url === null ? source : `${url.protocol}//${url.host}${url.pathname}`;
 }

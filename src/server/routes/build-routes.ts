@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { Failure } from "../../base/errors.ts";
-import type { BuildRequest, RunEvent } from "../../pipeline/factory.ts";
+import type { BuildRequest, BuildRun, RunEvent } from "../../pipeline/factory.ts";
+import { addAuditEvent } from "../../store/event-records.ts";
 import type { Caller } from "../access.ts";
 import type { ApiApp, ApiContext } from "../api-app.ts";
 import { sendEvents } from "../event-stream.ts";
@@ -32,7 +33,9 @@ export function buildRoutes(app: ApiApp, context: ApiContext): void {
       },
     },
     async (request, reply) => {
-      const id = await factory.startBuild(allowedRequest(request.body, request.caller));
+      const wanted = allowedRequest(request.body, request.caller);
+      const id = await factory.startBuild(wanted);
+      await tell(context, { action: "build.started", ...wanted, id });
       context.metrics.buildRequests.inc();
       const build = `/api/v1/builds/${id}`;
       return await reply
@@ -53,8 +56,15 @@ export function buildRoutes(app: ApiApp, context: ApiContext): void {
         response: { 200: buildSchema, 404: problemSchema },
       },
     },
-    async ({ params: { id } }) => (await factory.run(id)) ?? missing(id),
+    async ({ params: { id }, caller }) => await seenRun(context, caller, id),
   );
+  cancelRoute(app, context);
+  logRoute(app, context);
+  lockRoute(app, context);
+}
+
+function cancelRoute(app: ApiApp, context: ApiContext): void {
+  const { factory } = context;
   app.post(
     "/builds/:id/cancel",
     {
@@ -69,12 +79,12 @@ export function buildRoutes(app: ApiApp, context: ApiContext): void {
     },
     async ({ params: { id }, caller }) => {
       const run = (await factory.run(id)) ?? missing(id);
-      mayBuild(caller, run.request.recipe);
+      const { recipe } = run.request;
+      mayBuild(caller, recipe);
+      await tell(context, { action: "build.cancelled", recipe, actor: caller.name, id });
       return { stopped: await factory.cancelBuild(id) };
     },
   );
-  logRoute(app, context);
-  lockRoute(app, context);
 }
 
 function logRoute(app: ApiApp, context: ApiContext): void {
@@ -104,7 +114,7 @@ function logRoute(app: ApiApp, context: ApiContext): void {
     },
     async (request, reply) => {
       const { id } = request.params;
-      if ((await context.factory.run(id)) === undefined) missing(id);
+      await seenRun(context, request.caller, id);
       const watch = (after: number, signal: AbortSignal): AsyncIterable<RunEvent> =>
         context.factory.watch(id, after, signal);
       return await sendEvents({ context, request, reply, watch });
@@ -125,8 +135,22 @@ function lockRoute(app: ApiApp, context: ApiContext): void {
         response: { 200: lockSchema, 403: problemSchema, 422: problemSchema },
       },
     },
-    ({ body, caller }) => context.factory.lock(allowedRequest(body, caller), () => undefined),
+    async ({ body, caller }) => {
+      const wanted = allowedRequest(body, caller);
+      await tell(context, { action: "recipe.locked", ...wanted });
+      return await context.factory.lock(wanted, () => undefined);
+    },
   );
+}
+
+interface ToldBuild extends Pick<BuildRequest, "recipe" | "actor"> {
+  readonly action: string;
+  readonly mode?: string;
+  readonly id?: string;
+}
+
+async function tell({ factory }: ApiContext, { action, actor, recipe, mode, id }: ToldBuild): Promise<void> {
+  await addAuditEvent(factory.store.db, { actor, action, subject: recipe, details: { mode, id } });
 }
 
 function allowedRequest(body: z.output<typeof buildRequestSchema>, caller: Caller): BuildRequest {
@@ -152,6 +176,13 @@ function mayBuild(caller: Caller, recipe: string): void {
     });
   if (!isFolder && !caller.may("build", recipe))
     throw new Failure("forbidden", `Cannot build "${recipe}" as "${caller.name}": it lacks the right to build there`);
+}
+
+/** What a caller may neither list nor build does not exist for it. */
+async function seenRun({ factory }: ApiContext, caller: Caller, id: string): Promise<BuildRun> {
+  const run = (await factory.run(id)) ?? missing(id);
+  const { recipe } = run.request;
+  return caller.may("list", recipe) || caller.may("build", recipe) ? run : missing(id);
 }
 
 function missing(id: string): never {

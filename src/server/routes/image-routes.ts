@@ -17,12 +17,12 @@ import {
 const params = z.object({ id: z.string().min(1).describe("A digest, or repository:tag; slashes need no escape") });
 const errors = { 401: problemSchema, 404: problemSchema };
 
-/** The images on record; each caller sees those of the repositories that it may pull from. */
+/** The images on record: each caller lists those that it may list, and asks about those that it may list or pull. */
 export function imageRoutes(app: ApiApp, context: ApiContext): void {
   app.get(
     "/images",
     {
-      config: { need: "read" },
+      config: { need: "public" },
       schema: {
         operationId: "listImages",
         tags: ["images"],
@@ -38,7 +38,7 @@ export function imageRoutes(app: ApiApp, context: ApiContext): void {
     async ({ query, caller }) => {
       const all = (await context.factory.images()).filter(
         ({ repository }) =>
-          (query.repository === undefined || repository === query.repository) && caller.may("pull", repository),
+          (query.repository === undefined || repository === query.repository) && caller.may("list", repository),
       );
       const sorted = all.toSorted((a, b) => (a.builtAt < b.builtAt ? 1 : a.builtAt > b.builtAt ? -1 : 0));
       return { total: all.length, images: sorted.slice(query.offset, query.offset + query.limit) };
@@ -47,7 +47,7 @@ export function imageRoutes(app: ApiApp, context: ApiContext): void {
   app.get(
     "/images/:id",
     {
-      config: { need: "read" },
+      config: { need: "public" },
       schema: {
         operationId: "getImage",
         tags: ["images"],
@@ -66,7 +66,7 @@ function sbomRoute(app: ApiApp, context: ApiContext): void {
   app.get(
     "/images/:id/sbom",
     {
-      config: { need: "read" },
+      config: { need: "public" },
       schema: {
         operationId: "getSbom",
         tags: ["images"],
@@ -92,7 +92,7 @@ function sbomRoute(app: ApiApp, context: ApiContext): void {
 function answerRoutes(app: ApiApp, context: ApiContext): void {
   const { factory } = context;
   const options = <Answer extends z.ZodType>(operationId: string, summary: string, answer: Answer) => ({
-    config: { need: "read" as const },
+    config: { need: "public" as const },
     schema: { operationId, tags: ["images"], summary, params, response: { 200: answer, ...errors } },
   });
   app.get(
@@ -123,7 +123,7 @@ interface ImageRequest {
 /** What a caller may not see does not exist for it. */
 async function found(context: ApiContext, { params: { id }, caller }: ImageRequest): Promise<ImageSummary> {
   const image = await context.factory.image(id);
-  if (image === undefined || !caller.may("pull", image.repository))
+  if (image === undefined || !(caller.may("pull", image.repository) || caller.may("list", image.repository)))
     throw new Failure("not_found", `Cannot find the image "${id}": no image on record has this digest or tag`, {
       hint: "`mintmark image list` shows all",
     });

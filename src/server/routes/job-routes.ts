@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { isoSeconds } from "../../base/clock.ts";
 import { Failure } from "../../base/errors.ts";
+import { addAuditEvent } from "../../store/event-records.ts";
+import { listProjects } from "../../store/projects-records.ts";
 import { getRun, listRuns, type RunRecord } from "../../store/run-records.ts";
 import type { Caller } from "../access.ts";
 import type { ApiApp, ApiContext } from "../api-app.ts";
@@ -33,7 +35,8 @@ export function jobRoutes(app: ApiApp, context: ApiContext): void {
         ...(state === undefined ? {} : { states: [state] }),
         limit: listCount,
       });
-      return { jobs: runs.filter((run) => maySee(caller, run)).map(jobOf) };
+      const maySee = await sightOf(context, caller);
+      return { jobs: runs.filter(maySee).map(jobOf) };
     },
   );
   app.get(
@@ -102,7 +105,7 @@ function changeRoutes(app: ApiApp, context: ApiContext): void {
       },
     },
     async ({ params: { id }, caller }) => {
-      await seenRun(context, caller, id);
+      await tell(context, { action: "job.cancelled", actor: caller.name, run: await seenRun(context, caller, id) });
       return { stopped: await context.factory.queue.cancel(id) };
     },
   );
@@ -119,10 +122,21 @@ function changeRoutes(app: ApiApp, context: ApiContext): void {
       },
     },
     async ({ params: { id }, caller }) => {
-      await seenRun(context, caller, id);
+      await tell(context, { action: "job.retried", actor: caller.name, run: await seenRun(context, caller, id) });
       return { revived: await context.factory.queue.retry(id) };
     },
   );
+}
+
+interface ToldJob {
+  readonly action: string;
+  readonly actor: string;
+  readonly run: RunRecord;
+}
+
+async function tell({ factory }: ApiContext, { action, actor, run }: ToldJob): Promise<void> {
+  const details = { kind: run.definition };
+  await addAuditEvent(factory.store.db, { actor, action, subject: run.id, project: projectOfRun(run), details });
 }
 
 interface Numbered {
@@ -137,14 +151,24 @@ async function* timed(
 
 async function seenRun(context: ApiContext, caller: Caller, id: string): Promise<RunRecord> {
   const run = await getRun(context.factory.store.db, id);
-  if (run === undefined || !maySee(caller, run)) throw new Failure("not_found", `Cannot find the job "${id}"`);
+  if (run === undefined || !(await sightOf(context, caller))(run))
+    throw new Failure("not_found", `Cannot find the job "${id}"`);
   return run;
 }
 
-/** Whose input names a project belongs to those who rule over its images; all others are the administrator's. */
-function maySee(caller: Caller, run: RunRecord): boolean {
-  const project = projectOfRun(run);
-  return caller.role === "administrator" || (project !== undefined && caller.may("lifetime", project));
+/**
+ * Whose input names a project belongs to those who rule over its images; all others are the administrator's, and so are
+ * those of a project that was removed, whoever made one of its name since.
+ */
+async function sightOf({ factory }: ApiContext, caller: Caller): Promise<(run: RunRecord) => boolean> {
+  if (caller.role === "administrator") return () => true;
+  const madeAt = new Map((await listProjects(factory.store.db)).map(({ name, createdAt }) => [name, createdAt]));
+  return (run) => {
+    const project = projectOfRun(run);
+    return (
+      project !== undefined && run.createdAt >= (madeAt.get(project) ?? Infinity) && caller.may("lifetime", project)
+    );
+  };
 }
 
 function projectOfRun({ input }: RunRecord): string | undefined {

@@ -92,7 +92,7 @@ export async function listBackups(folder: string): Promise<Backup[]> {
   });
   if (!known)
     throw new Failure("not_found", `Cannot find backups in "${folder}"`, { hint: "Make one with `mintmark backup`" });
-  const names = await readdir(join(folder, "backups")).catch(() => []);
+  const names: string[] = await readdir(join(folder, "backups")).catch(() => []);
   const backups: Backup[] = [];
   for (const id of names.toSorted().toReversed()) if (!id.startsWith(".")) backups.push(await readBackup(folder, id));
   return backups;

@@ -133,7 +133,7 @@ async function syncFile(path: string): Promise<void> {
 }
 
 async function copyKeys(dataDir: string, to: string): Promise<{ name: string; sha256: string }[]> {
-  const inKeys = await readdir(join(dataDir, "keys")).catch(() => []);
+  const inKeys: string[] = await readdir(join(dataDir, "keys")).catch(() => []);
   const files: { name: string; sha256: string }[] = [];
   for (const name of ["admin-password", ...inKeys.toSorted().map((key) => `keys/${key}`)]) {
     const target = join(to, name);

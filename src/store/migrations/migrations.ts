@@ -12,6 +12,9 @@ import { collectionMigration } from "./0010-collection.ts";
 import { admissionMigration } from "./0011-admission.ts";
 import { replicationMigration } from "./0012-replication.ts";
 import { webhooksMigration } from "./0013-webhooks.ts";
+import { sessionsMigration } from "./0014-sessions.ts";
+import { harborMigration } from "./0015-harbor.ts";
+import { sequencesMigration } from "./0016-sequences.ts";
 
 /** Every migration in its order. */
 export const migrations: readonly Migration[] = [
@@ -28,4 +31,7 @@ export const migrations: readonly Migration[] = [
   admissionMigration,
   replicationMigration,
   webhooksMigration,
+  sessionsMigration,
+  harborMigration,
+  sequencesMigration,
 ];
