@@ -52,11 +52,11 @@ export class Client {
       .map((repository) => ({ name: repository, tags: new Map(), manifests: new Map(), doubts: new Map() }));
   }
 
-  /** Does random things until enough are done or the server is gone. */
-  async work(server: KillableServer, mode: Mode, count: number): Promise<void> {
+  /** Does random things for as long as `isGoing` says so of how many are done, or until the server is gone. */
+  async work(server: KillableServer, mode: Mode, isGoing: (done: number) => boolean): Promise<void> {
     this.#fresh = [];
     try {
-      for (let done = 0; done < count; done++) await this.#act(server, mode);
+      for (let done = 0; isGoing(done); done++) await this.#act(server, mode);
     } catch (error) {
       if (!(error instanceof ServerGone)) throw error;
     }

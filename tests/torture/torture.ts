@@ -27,7 +27,8 @@ export interface TortureReport {
 }
 
 const clientNames = ["ada", "bob", "cyd"];
-const actsPerRound = 14;
+/** What each client does at least and at most in a round; in between it goes on for as long as there was no collection. */
+const acts = { least: 10, most: 60 };
 
 /** How collections are asked for in each mode, in seconds. */
 const requests: Readonly<Record<Mode, Readonly<Record<string, number>>>> = {
@@ -100,7 +101,9 @@ class Torture {
     const isKilled = this.#random.chance(50);
     const killAfterMs = 20 + this.#random.below(isKilled ? 900 : 1);
     const over = new AbortController();
-    const working = Promise.all(this.#clients.map(async (client) => await client.work(server, mode, actsPerRound)));
+    const before = this.collections;
+    const isGoing = (done: number): boolean => done < acts.least || (this.collections === before && done < acts.most);
+    const working = Promise.all(this.#clients.map(async (client) => await client.work(server, mode, isGoing)));
     const collecting = this.#collect(server, mode, over.signal);
     if (isKilled) {
       await Promise.race([sleep(killAfterMs), working]);
