@@ -37,10 +37,13 @@ function isAlive(pid: number): boolean {
   }
 }
 
+/** A server on a busy machine may take its time; one that is gone refuses at once. */
+const patienceMs = 10_000;
+
 /** The process may be another one that got the same number. */
 async function answers(url: string): Promise<boolean> {
   try {
-    const answer = await fetch(new URL("/health", url), { signal: AbortSignal.timeout(2000) });
+    const answer = await fetch(new URL("/health", url), { signal: AbortSignal.timeout(patienceMs) });
     await answer.body?.cancel();
     return answer.ok;
   } catch {

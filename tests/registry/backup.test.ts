@@ -4,13 +4,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { mintmark } from "./command-line.ts";
-import { digestOf, pushImage, runServer } from "./running-server.ts";
+import { digestOf, pushImage, runServer, type RunningServer } from "./running-server.ts";
 
 test("a server is backed up while images are pushed, and restored elsewhere as it was", async (context) => {
   const home = await mkdtemp(join(tmpdir(), "mintmark-backup-"));
-  context.after(async () => await rm(home, { recursive: true, force: true }));
+  const running: RunningServer[] = [];
+  context.after(async () => {
+    for (const one of running) await one.close();
+    await rm(home, { recursive: true, force: true });
+  });
   const [data, copies, elsewhere] = [join(home, "data"), join(home, "copies"), join(home, "elsewhere")];
   const server = await runServer(data);
+  running.push(server);
   const before = await pushImage(server, "team/app", "before", Buffer.alloc(3_000_000, "a"));
   const pushing = Promise.all(
     Array.from(
@@ -32,12 +37,12 @@ test("a server is backed up while images are pushed, and restored elsewhere as i
   const refused = await mintmark(data, "restore", copies);
   assert.equal(refused.code, 1);
   assert.match(refused.err, /is not empty/);
-  await server.close();
+  await running.pop()!.close();
 
   const restored = await mintmark(elsewhere, "restore", copies, "--backup", backups[1]!.id);
   assert.equal(restored.code, 0, restored.err);
   const copy = await runServer(elsewhere);
-  context.after(async () => await copy.close());
+  running.push(copy);
   const headers = { authorization: copy.administrator };
   const manifest = await fetch(`${copy.url}/v2/team/app/manifests/before`, { headers });
   assert.equal(await manifest.text(), before.manifest);

@@ -78,7 +78,8 @@ class Torture {
     this.#random = openRandom(seed);
     this.#world = {
       seed,
-      poolSize: 24,
+      // Large enough that some blobs are in no repository at all, small enough that they come back.
+      poolSize: 60,
       known: new Map(),
       blobs: new Map(),
       repositories: clientNames.flatMap((name) => [`${name}/one`, `${name}/two`]),
