@@ -179,16 +179,12 @@ export class Client {
     // Should the answer be lost, nothing is counted on: whether it is there or not is both right.
     const before = tag === undefined ? undefined : shelf.tags.get(tag);
     if (tag !== undefined) shelf.tags.delete(tag);
-    await this.#put(server, {
-      shelf,
-      mode,
-      image,
-      tag,
-      parts: async () => await this.#pushBlobs(server, { shelf, mode }, blobs),
-    });
+    const push = { shelf, mode, image, parts: async () => await this.#pushBlobs(server, { shelf, mode }, blobs) };
+    await this.#put(server, { ...push, tag });
     shelf.manifests.set(image.digest, image);
-    if (tag === undefined || before === undefined) return;
-    prune(shelf);
+    if (before !== undefined) prune(shelf);
+    // A name of its own keeps what it is attached to, once nothing else does.
+    if (this.#random.chance(40)) await this.#put(server, { ...push, tag: this.#random.pick(tagNames) });
   }
 
   async #put(server: KillableServer, push: Push): Promise<void> {
