@@ -65,6 +65,9 @@ export function explainFullDisk(error: unknown): unknown {
   return code === "ENOSPC" || code === "EDQUOT" ? toFailure(error) : error;
 }
 
+/** So many bytes go to the disk while the next ones come, or the sync at the end would have all of a large blob to do. */
+const bytesPerSync = 32 * 1024 * 1024;
+
 /** Gathers bytes in one buffer while the disk has the other. */
 class BatchWriter {
   readonly #handle: FileHandle;
@@ -74,7 +77,10 @@ class BatchWriter {
   #batch: Buffer;
   #bytes = 0;
   /** The write that is under way, and its buffer. */
-  #writing: { readonly done: Promise<void>; readonly buffer: Buffer } | undefined;
+  #writing: { readonly done: Promise<void>; readonly buffer: Buffer; readonly bytes: number } | undefined;
+  #unsyncedBytes = 0;
+  /** The sync that is under way; a failure of it is the caller's, since a later sync would not tell it again. */
+  #syncing: Promise<void> | undefined;
 
   constructor(handle: FileHandle, { hash, position, pool }: WriteOptions) {
     this.#handle = handle;
@@ -98,6 +104,7 @@ class BatchWriter {
   async end(): Promise<void> {
     if (this.#bytes > 0) await this.#flush();
     await this.#settle();
+    await this.#syncing;
     this.#pool.give(this.#batch);
   }
 
@@ -106,7 +113,7 @@ class BatchWriter {
     const done = writeFully(this.#handle, this.#batch.subarray(0, this.#bytes), this.#position);
     // A failure is met by the next flush or the end; until then it is nobody's.
     done.catch(() => undefined);
-    this.#writing = { done, buffer: this.#batch };
+    this.#writing = { done, buffer: this.#batch, bytes: this.#bytes };
     this.#position += this.#bytes;
     this.#batch = this.#pool.take();
     this.#bytes = 0;
@@ -118,6 +125,13 @@ class BatchWriter {
     this.#writing = undefined;
     await writing.done;
     this.#pool.give(writing.buffer);
+    this.#unsyncedBytes += writing.bytes;
+    if (this.#unsyncedBytes < bytesPerSync) return;
+    // Waits for the one before: a disk that is slower than the client slows the client, not the end.
+    await this.#syncing;
+    this.#unsyncedBytes = 0;
+    this.#syncing = this.#handle.datasync();
+    this.#syncing.catch(() => undefined);
   }
 }
 

@@ -1,5 +1,14 @@
 import assert from "node:assert/strict";
-import { imageOf, indexOf, type KnownBlob, type KnownManifest, reachable, signatureTag, someBlobs } from "./images.ts";
+import {
+  imageOf,
+  indexOf,
+  type KnownBlob,
+  type KnownManifest,
+  reachable,
+  signatureTag,
+  someBlobs,
+  unitOf,
+} from "./images.ts";
 import type { Random } from "./random.ts";
 import type { KillableServer } from "./server.ts";
 import { api, ApiRefusal, send, ServerGone, type Told } from "./wire.ts";
@@ -273,14 +282,15 @@ export class Client {
     const tag = this.#random.pick(tagNames);
     const digest = shelf.tags.get(tag);
     if (digest === undefined) return;
-    const pointing = tagNames.filter((name) => shelf.tags.get(name) === digest);
-    for (const name of pointing) doubt(shelf, name, undefined);
+    const unit = unitOf(shelf, digest);
+    const going = [...shelf.tags].flatMap(([name, target]) => (unit.has(target) ? [name] : []));
+    for (const name of going) doubt(shelf, name, undefined);
     const told = await send(server, { method: "DELETE", path: `/v2/${shelf.name}/manifests/${digest}` });
-    for (const name of pointing) shelf.doubts.delete(name);
+    for (const name of going) shelf.doubts.delete(name);
     if (told.status === 405) return;
     assert.equal(told.status, 202, told.bytes.toString());
-    for (const name of pointing) shelf.tags.delete(name);
-    shelf.manifests.delete(digest);
+    for (const name of going) shelf.tags.delete(name);
+    for (const member of unit) shelf.manifests.delete(member);
     prune(shelf);
   }
 

@@ -127,3 +127,15 @@ export function reachable({ tags, manifests }: Standing): Set<string> {
   }
   return new Set([...reached].filter((digest) => manifests.has(digest)));
 }
+
+/** A manifest with what goes when it is deleted: all that has it as subject, and signatures that nothing else names. */
+export function unitOf({ tags, manifests }: Standing, digest: string): Set<string> {
+  const unit = new Set([digest]);
+  for (const member of unit) {
+    for (const one of manifests.values()) if (one.subject === member) unit.add(one.digest);
+    const signature = tags.get(signatureTag(member));
+    const names = [...tags].filter(([tag, target]) => target === signature && tag !== signatureTag(member));
+    if (signature !== undefined && names.length === 0) unit.add(signature);
+  }
+  return unit;
+}
