@@ -66,7 +66,7 @@ export function explainFullDisk(error: unknown): unknown {
 }
 
 /** So many bytes go to the disk while the next ones come, or the sync at the end would have all of a large blob to do. */
-const bytesPerSync = 32 * 1024 * 1024;
+const bytesPerSync = 2 * 1024 * 1024;
 
 /** Gathers bytes in one buffer while the disk has the other. */
 class BatchWriter {

@@ -8,6 +8,7 @@ import {
   type QueryResult,
   SqliteAdapter,
   SqliteIntrospector,
+  sql,
   SqliteQueryCompiler,
 } from "kysely";
 import { Failure } from "../base/errors.ts";
@@ -126,14 +127,14 @@ class SqliteFileDriver implements Driver {
 
   /** The next one has the connection while this one waits for what it has written to be durable. */
   async releaseConnection(): Promise<void> {
-    const hasWritten = this.#connection.takeWritten();
+    const written = this.#connection.takeWritten();
     const next = this.#waiting.shift();
     if (next === undefined) this.#busy = false;
     else next();
-    if (!hasWritten) return;
+    if (written === "nothing") return;
     this.#pause ??= setTimeout(() => this.#emptyLog(), pauseMs).unref();
     this.#pause.refresh();
-    await this.#options.log.sync();
+    if (written === "must last") await this.#options.log.sync();
   }
 
   #emptyLog(): void {
@@ -172,17 +173,17 @@ class SqliteFileDriver implements Driver {
 class SqliteFileConnection implements DatabaseConnection {
   readonly #raw: DatabaseSync;
   readonly #statements = new Map<string, CachedStatement>();
-  #hasWritten = false;
+  #written: Written = "nothing";
 
   constructor(raw: DatabaseSync) {
     this.#raw = raw;
   }
 
-  /** Whether anything was written since the last call. */
-  takeWritten(): boolean {
-    const hasWritten = this.#hasWritten;
-    this.#hasWritten = false;
-    return hasWritten;
+  /** What was written since the last call. */
+  takeWritten(): Written {
+    const written = this.#written;
+    this.#written = "nothing";
+    return written;
   }
 
   /** Runs a statement that has neither parameters nor rows. */
@@ -198,7 +199,8 @@ class SqliteFileConnection implements DatabaseConnection {
     try {
       const { statement, hasRows } = this.#prepare(query);
       const parameters = query.parameters.map(bindable);
-      if (query.query.kind !== "SelectQueryNode") this.#hasWritten ||= mayWrite(query.sql);
+      if (query.query.kind !== "SelectQueryNode" && this.#written !== "must last")
+        this.#written = writtenBy(query.sql) ?? this.#written;
       // Rows come without a prototype; a plain copy behaves like every other object.
       if (hasRows) return { rows: statement.all(...parameters).map((row) => ({ ...row }) as Row) };
       const { changes, lastInsertRowid } = statement.run(...parameters);
@@ -237,10 +239,23 @@ interface CachedStatement {
   readonly hasRows: boolean;
 }
 
-/** Whether a statement may write: all but those that begin by reading. */
-function mayWrite(text: string): boolean {
-  return !/^\s*(?:select|with|explain|pragma)\b/i.test(text);
+/** What writers wait for: `may be lost` is durable with the next write that must last, or after a few seconds. */
+type Written = "nothing" | "may be lost" | "must last";
+
+/** What a statement may write; undefined for those that begin by reading. */
+function writtenBy(text: string): Written | undefined {
+  if (/^\s*(?:select|with|explain|pragma)\b/i.test(text)) return undefined;
+  return text.endsWith(mayBeLostMark) ? "may be lost" : "must last";
 }
+
+const mayBeLostMark = "/* may be lost */";
+
+/**
+ * Put at the end of a statement whose effect a power cut may undo, with `modifyEnd`: nobody waits for the disk.
+ *
+ * It survives the death of the process like every other.
+ */
+export const mayBeLost = sql.raw(mayBeLostMark);
 
 const cacheableKinds: ReadonlySet<string> = new Set([
   "SelectQueryNode",

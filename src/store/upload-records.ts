@@ -1,5 +1,5 @@
 import { nowMs } from "../base/clock.ts";
-import { type Database } from "./database.ts";
+import { type Database, mayBeLost } from "./database.ts";
 
 /** Who pushes into which upload. */
 export interface UploadRecord {
@@ -9,12 +9,13 @@ export interface UploadRecord {
   readonly account: string;
 }
 
-/** Records a new upload. */
+/** Records a new upload. After a power cut its client begins again, as it must with the bytes that it had sent. */
 export async function insertUpload(db: Database, upload: UploadRecord): Promise<void> {
   const now = nowMs();
   await db
     .insertInto("uploads")
     .values({ ...upload, created_at: now, touched_at: now })
+    .modifyEnd(mayBeLost)
     .execute();
 }
 
