@@ -65,6 +65,18 @@ describe("a collection", () => {
     assert.ok(await has("b", image.digest));
   });
 
+  test("goes on past a file that is gone and an image whose layer is", async () => {
+    const { digest: gone } = await site.blob("broken/one", "its file is removed by hand");
+    const { digest: layer } = await site.blob("broken/two", "a layer that is removed by hand");
+    await site.image("broken/two", { tag: "v1", layer: "a layer that is removed by hand" });
+    const { digest: garbage } = await site.blob("whole", "garbage of a whole repository");
+    for (const digest of [gone, layer]) await site.store.blobs.delete(digest);
+    await test1.collect({ trashMs: 0 });
+    assert.equal(await site.store.blobs.stat(garbage), undefined);
+    assert.equal(await status("/v2/broken/two/manifests/v1"), 200);
+    assert.equal(await status(`/v2/broken/one/blobs/${gone}`, "HEAD"), 404);
+  });
+
   test("keeps a blob's file for as long as any repository has it", async () => {
     const { digest } = await site.blob("c/one", "shared by two");
     await site.image("c/two", { tag: "v1", layer: "shared by two" });
