@@ -71,11 +71,9 @@ export async function finishUpload(exchange: Exchange, repository: string, id: s
   return await alone(exchange, { repository, id }, async (session) => {
     const expected = readDigest(query.get("digest"));
     if (isRefusal(expected)) return expected;
-    if (hasBody(message) || message.headers["content-range"] !== undefined) {
-      const sizeBytes = await append(exchange, session);
-      if (isRefusal(sizeBytes)) return sizeBytes;
-    }
-    const sizeBytes = (await store.blobs.uploads.sizeOf(id)) ?? session.sizeBytes;
+    const isLast = !hasBody(message) && message.headers["content-range"] === undefined;
+    const sizeBytes = isLast ? session.sizeBytes : await append(exchange, session);
+    if (isRefusal(sizeBytes)) return sizeBytes;
     const over = await refuseBlobOverQuota(store.db, { repository, digest: expected, sizeBytes, actor: caller.name });
     if (over !== undefined) {
       await dropUpload(store, id);

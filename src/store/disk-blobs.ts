@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { mkdir, open, readFile, readdir, rename, rm, stat, utimes } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readFile, readdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { newId, nowMs } from "../base/clock.ts";
@@ -58,7 +58,8 @@ class DiskBlobs implements BlobStore {
   readonly #writable: boolean;
   /** Blobs that are visible under their name but may not survive a power cut yet. */
   readonly #settling = new Map<Digest, Promise<StoredBlob>>();
-  readonly #knownFolders = new Set<string>();
+  /** The folders that blobs were put into, open: each is synced again and again. */
+  readonly #openFolders = new Map<string, Promise<FileHandle>>();
   readonly #holds = new BlobHolds();
   readonly #usage: BlobUsage;
   readonly #buffers = new BufferPool();
@@ -252,6 +253,8 @@ class DiskBlobs implements BlobStore {
 
   async close(): Promise<void> {
     if (this.#writable) await this.#usage.write();
+    for (const opened of this.#openFolders.values()) await (await opened).close();
+    this.#openFolders.clear();
   }
 
   async #measure(): Promise<number> {
@@ -282,14 +285,23 @@ class DiskBlobs implements BlobStore {
   async #settle(temporary: string, blob: StoredBlob): Promise<StoredBlob> {
     const path = this.#pathOf(blob.digest);
     const folder = dirname(path);
-    if (!this.#knownFolders.has(folder)) {
-      if ((await mkdir(folder, { recursive: true, mode: 0o700 })) !== undefined) await syncFolder(dirname(folder));
-      this.#knownFolders.add(folder);
-    }
+    const opened = this.#openFolders.get(folder) ?? this.#openFolder(folder);
+    const handle = await opened;
     await rename(temporary, path);
-    await syncFolder(folder);
+    await handle.sync();
     this.#usage.add(blob.sizeBytes);
     return blob;
+  }
+
+  /** There are 512 of them at most. */
+  #openFolder(folder: string): Promise<FileHandle> {
+    const opened = (async () => {
+      if ((await mkdir(folder, { recursive: true, mode: 0o700 })) !== undefined) await syncFolder(dirname(folder));
+      return await open(folder, "r");
+    })();
+    this.#openFolders.set(folder, opened);
+    opened.catch(() => this.#openFolders.delete(folder));
+    return opened;
   }
 
   /** Whether the blob is there in its full length: one cut short by a broken disk is written again. */
