@@ -29,5 +29,10 @@ export const debianPackages = [
   { package: "jq", program: "jq", for: "test", why: "reads our JSON as a user's script would" },
   { package: "openssl", program: "openssl", for: "test", why: "verifies our signatures with another implementation" },
   { package: "gnupg", program: "gpg", for: "test", why: "signs the package indexes of the tests' own mirrors" },
+  { package: "golang-go", program: "go", for: "test", why: "fetches modules through our mirror" },
+  { package: "cargo", program: "cargo", for: "test", why: "fetches and publishes crates through our mirror" },
+  { package: "maven", program: "mvn", for: "test", why: "resolves and deploys artifacts through our mirror" },
+  { package: "python3-pip", program: "pip3", for: "test", why: "installs packages through our mirror" },
+  { package: "python3-venv", program: "python3", for: "test", why: "gives those packages a place of their own" },
   { package: "dpkg-dev", program: "dpkg-scanpackages", for: "test", why: "makes the package indexes of those mirrors" },
 ];

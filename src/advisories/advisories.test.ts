@@ -9,7 +9,7 @@ import { countGeneration, listFeeds, takeFence } from "../store/advisories-recor
 import { openStore, type Store } from "../store/store.ts";
 import { combinedLookup, importAdvisories, indexLookup, securitySuiteLookup } from "./advisories.ts";
 import { importOsv } from "./osv/import.ts";
-import { writeZip } from "./osv/zip.fixture.ts";
+import { writeZip } from "../base/zip.fixture.ts";
 
 interface RecordOptions {
   readonly modified?: string;

@@ -27,6 +27,7 @@ export const errorCodes = {
   lock_missing: { status: 422, exit: 3, about: "A locked build was asked for, but there is no lock" },
   lock_stale: { status: 422, exit: 3, about: "The lock was made from another version of the recipe" },
   lock_invalid: { status: 422, exit: 3, about: "The lock cannot be read" },
+  request_unlocked: { status: 422, exit: 3, about: "A locked build asked for something that its lock does not name" },
   index_untrusted: { status: 502, exit: 5, about: "A package index is unsigned, tampered with or expired" },
   package_missing: { status: 422, exit: 3, about: "No source offers the package" },
   unsatisfiable: { status: 422, exit: 3, about: "The packages cannot be installed together" },

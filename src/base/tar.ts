@@ -28,6 +28,8 @@ export interface TarHeader {
 /** One entry while it is read; its body must be consumed or skipped before the next entry. */
 interface TarEntry {
   readonly header: TarHeader;
+  /** Where its body begins in the archive, in bytes. */
+  readonly bodyOffset: number;
   body(): AsyncGenerator<Buffer>;
 }
 
@@ -71,6 +73,7 @@ export async function* readTar(source: AsyncIterable<Uint8Array>): AsyncGenerato
     let unread = header.sizeBytes;
     yield {
       header,
+      bodyOffset: reader.position,
       async *body() {
         while (unread > 0) {
           const chunk = await reader.atMost(Math.min(unread, limits.chunkBytes));
@@ -193,6 +196,8 @@ export function padding(sizeBytes: number): number {
 class ByteReader {
   readonly #chunks: AsyncIterator<Uint8Array>;
   #rest: Buffer = Buffer.alloc(0);
+  /** Bytes taken so far. */
+  position = 0;
 
   constructor(source: AsyncIterable<Uint8Array>) {
     this.#chunks = source[Symbol.asyncIterator]();
@@ -211,6 +216,7 @@ class ByteReader {
     if (!(await this.#fill())) throw hostile("it is cut short");
     const taken = this.#rest.subarray(0, count);
     this.#rest = this.#rest.subarray(taken.length);
+    this.position += taken.length;
     return taken;
   }
 

@@ -1,4 +1,4 @@
-import type { Lock } from "../model/lock.ts";
+import type { Distribution } from "../model/package.ts";
 import type { BlobStore } from "../store/blobs.ts";
 import { inReleaseDigests, verifyIndexes, type VerifiedIndex } from "./apt/index-chain.ts";
 import { openPrivateRoot, updateLists } from "./apt/private-root.ts";
@@ -24,8 +24,15 @@ interface SecurityWatch {
   readonly refresh: boolean;
 }
 
+/** What is looked up in the suites; of the distribution the code name does not count. */
+export interface SecurityScope {
+  readonly distribution: Distribution;
+  readonly architecture: string;
+  readonly packages: readonly { readonly name: string }[];
+}
+
 interface SecurityInput {
-  readonly lock: Lock;
+  readonly scope: SecurityScope;
   /** Those of the configuration; the machine's own where undefined. */
   readonly sources: readonly AptSource[] | undefined;
   readonly watch: SecurityWatch;
@@ -33,15 +40,15 @@ interface SecurityInput {
   readonly folders: { readonly apt: string; readonly trees: string };
 }
 
-/** Opens the security suites of a lock's distribution; undefined where their lists were never fetched. */
+/** Opens the security suites of a distribution; undefined where their lists were never fetched. */
 export async function openSecurity(input: SecurityInput): Promise<SecuritySuites | undefined> {
-  const { lock, watch, blobs, folders } = input;
-  const { id, version } = lock.distribution;
-  const { sources } = chooseDistribution([`${id}:${version}`], input.sources ?? (await machineSources()));
+  const { scope, watch, blobs, folders } = input;
+  const { id, version } = scope.distribution;
+  const { distribution, sources } = chooseDistribution([`${id}:${version}`], input.sources ?? (await machineSources()));
   const root = await openPrivateRoot({
     cacheFolder: folders.apt,
-    distribution: lock.distribution,
-    architecture: lock.architecture,
+    distribution,
+    architecture: scope.architecture,
     sources,
   });
   if (watch.refresh) await updateLists(root, watch.signal);
@@ -51,7 +58,7 @@ export async function openSecurity(input: SecurityInput): Promise<SecuritySuites
   const load = (): NonNullable<typeof verified> =>
     (verified ??= verifyIndexes(root).then(async (indexes) => ({
       indexes,
-      content: await readSecurity(indexes, lock),
+      content: await readSecurity(indexes, scope.packages),
     })));
   return {
     fingerprint: inReleases.join(),
@@ -61,7 +68,7 @@ export async function openSecurity(input: SecurityInput): Promise<SecuritySuites
       for (const { archive } of content.offers.filter(
         (offer) => offer.source === source && offer.candidateSourceVersion === version,
       )) {
-        const single: Lock = { ...lock, indexes: indexes.map(({ locked }) => locked), packages: [archive] };
+        const single = { indexes: indexes.map(({ locked }) => locked), packages: [archive] };
         const { signal, onProgress } = watch;
         await fetchPackages({ lock: single, sources, blobs, signal, onProgress });
         const [tree] = await unpackPackages({ lock: single, blobs, treesFolder: folders.trees, signal, onProgress });

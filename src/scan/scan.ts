@@ -20,6 +20,9 @@ import { vulnPredicate } from "./reports/vuln-predicate.ts";
 import { compareApk } from "./versions/apk.ts";
 import { compareDpkg } from "./versions/dpkg.ts";
 
+export { matchExtent } from "./ranges.ts";
+export { severityOf } from "./severity/severity.ts";
+
 /**
  * Matches the packages of an image against everything that a lookup knows about its distribution.
  *

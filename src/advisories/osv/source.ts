@@ -4,7 +4,7 @@ import { newId } from "../../base/clock.ts";
 import { Failure, systemCodeOf } from "../../base/errors.ts";
 import { fetchToFile } from "../../base/http.ts";
 import { limits } from "../../base/limits.ts";
-import { readZip } from "./zip.ts";
+import { readZip, type ZipLimits } from "../../base/zip.ts";
 
 /** One feed's worth of records, ready to be read once. */
 export interface OsvSource {
@@ -26,6 +26,12 @@ interface SourceOptions {
 
 /** An export of all ecosystems together is under 2 GiB packed. */
 const downloadBytes = 4 * 1024 ** 3;
+
+const archiveBounds: ZipLimits = {
+  directoryBytes: 256 * 1024 * 1024,
+  entryBytes: limits.advisoryBytes,
+  totalBytes: 8 * 1024 ** 3,
+};
 
 /**
  * Finds what a place holds: a record, an archive, a folder of records, a folder of such folders, or an address of one.
@@ -118,7 +124,7 @@ async function fileSource(path: string, about: { label: string; location: string
       ...about,
       isComplete: true,
       async *records() {
-        for await (const entry of readZip(path)) if (entry.name.endsWith(".json")) yield entry;
+        for await (const entry of readZip(path, archiveBounds)) if (entry.name.endsWith(".json")) yield entry;
       },
     };
   if ((await stat(path)).size > limits.advisoryBytes)

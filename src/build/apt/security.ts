@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { gunzipSync } from "node:zlib";
 import { limits } from "../../base/limits.ts";
-import type { Lock, LockedPackage } from "../../model/lock.ts";
+import type { LockedPackage } from "../../model/lock.ts";
 import { parseParagraph, sourceOf, type Paragraph } from "../control-file.ts";
 import type { PackageTree } from "../trees/unpack-packages.ts";
 import type { VerifiedIndex } from "./index-chain.ts";
@@ -29,9 +29,12 @@ export interface SecurityContent {
   readonly offers: readonly SecurityOffer[];
 }
 
-/** Reads the security suites for the packages of a lock. */
-export async function readSecurity(indexes: readonly VerifiedIndex[], lock: Lock): Promise<SecurityContent> {
-  const names = new Set(lock.packages.map(({ name }) => name));
+/** Reads the security suites for some packages. */
+export async function readSecurity(
+  indexes: readonly VerifiedIndex[],
+  packages: readonly { readonly name: string }[],
+): Promise<SecurityContent> {
+  const names = new Set(packages.map(({ name }) => name));
   const offers: SecurityOffer[] = [];
   let packageCount = 0;
   let dateSeconds = 0;

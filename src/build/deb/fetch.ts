@@ -10,7 +10,7 @@ import type { BlobStore } from "../../store/blobs.ts";
 import type { AptSource } from "../apt/sources.ts";
 
 interface FetchInput {
-  readonly lock: Lock;
+  readonly lock: Pick<Lock, "indexes" | "packages">;
   readonly sources: readonly AptSource[];
   readonly blobs: BlobStore;
   readonly signal: AbortSignal;
@@ -45,7 +45,7 @@ export async function fetchPackages({
   return { count: missing.length, bytes: totalBytes };
 }
 
-function archiveOf(lock: Lock, entry: LockedPackage, sources: readonly AptSource[]): string {
+function archiveOf(lock: Pick<Lock, "indexes">, entry: LockedPackage, sources: readonly AptSource[]): string {
   const suite = lock.indexes[entry.index]?.suite;
   const source = sources.find((candidate) => candidate.suite === suite);
   if (source === undefined)

@@ -4,6 +4,7 @@ import { findBlobLink } from "../../store/blob-link-records.ts";
 import { listLinkingRepositories } from "../../store/collection-records.ts";
 import { listRepositoriesOfManifest, manifestsNaming } from "../../store/collection-reach-records.ts";
 import { listTrashedLinks, listTrashedManifests } from "../../store/collection-trash-records.ts";
+import { listMirroring } from "../../store/mirror-blob-records.ts";
 import { type Store } from "../../store/store.ts";
 import { explore, type ReachNode } from "./reach.ts";
 import { type CollectionSettings } from "./settings.ts";
@@ -49,6 +50,13 @@ export async function explainDigest(ground: Ground, digest: Digest): Promise<Exp
     places.push(await explainManifest(ground, repository, digest));
   for (const repository of (await listLinkingRepositories(db, digest)).slice(0, placeCount))
     places.push(await explainLink(ground, repository, digest));
+  for (const repository of await listMirroring(db, digest, placeCount))
+    places.push({
+      repository,
+      kind: "held",
+      stays: true,
+      path: [`the mirror's repository "${repository}" has it`, digest],
+    });
   const held = (await ground.heldBlobs()).get(digest);
   if (held !== undefined) places.push({ repository: "", kind: "held", stays: true, path: [held, digest] });
   const trashed = [

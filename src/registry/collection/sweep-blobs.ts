@@ -51,7 +51,7 @@ async function sweepPage(run: Run, { digests }: BlobPage, held: ReadonlyMap<Dige
         const name = named.get(digest);
         if (name === undefined) free.push(digest);
         else {
-          report.stays[name.reason === "linked" ? "linked" : "trash"] += 1;
+          report.stays[name.reason === "in the trash" ? "trash" : "linked"] += 1;
           report.storedBytes += name.sizeBytes;
         }
       }

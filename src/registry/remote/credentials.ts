@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { nowMs } from "../../base/clock.ts";
 import { Failure } from "../../base/errors.ts";
+import { type Wire } from "../../base/wire.ts";
 import { parseChallenge, type Challenge } from "./challenge.ts";
-import { type Wire } from "./wire.ts";
 
 /** A name and a secret at a peer. */
 export interface Credential {

@@ -84,6 +84,7 @@ export interface OpenPeer {
   readonly id: string;
   readonly name: string;
   readonly kind: PeerKind;
+  readonly url: string;
   readonly remote: RemoteRegistry;
 }
 
@@ -154,7 +155,7 @@ function openConversations(store: Store, box: SecretBox): Conversations {
       if (kept?.changedAt === record.changedAt) return kept.peer;
       kept?.peer.remote.close();
       const remote = openRemote({ ...addressOf(box, record), ...(manner === "hasty" ? hasty : {}) });
-      const peer = { id: record.id, name: record.name, kind: record.kind as PeerKind, remote };
+      const peer = { id: record.id, name: record.name, kind: record.kind as PeerKind, url: record.url, remote };
       open.set(key, { changedAt: record.changedAt, peer });
       return peer;
     },

@@ -1,8 +1,8 @@
 import { nowMs, sleep } from "../../base/clock.ts";
 import { type ErrorCodeName } from "../../base/error-codes.ts";
 import { Failure } from "../../base/errors.ts";
+import { openWire, type Wire, type WireRequest, type WireResponse } from "../../base/wire.ts";
 import { type Authority, type Credential, openAuthority } from "./credentials.ts";
-import { openWire, type Wire, type WireRequest, type WireResponse } from "./wire.ts";
 
 /** Where a peer is and how it is spoken to. */
 export interface PeerAddress {

@@ -1,11 +1,11 @@
 import { sleep } from "../../base/clock.ts";
 import { Failure } from "../../base/errors.ts";
+import { type WireResponse } from "../../base/wire.ts";
 import { type Digest } from "../../model/digest.ts";
 import type { BlobStore } from "../../store/blobs.ts";
 import { pushScope, type RemoteRegistry } from "./remote.ts";
 import { type PeerRequest, refusedBy } from "./session.ts";
 import { type Throttle, throttled, unthrottled } from "./throttle.ts";
-import { type WireResponse } from "./wire.ts";
 
 /** A blob of the blob store to bring to a peer. */
 export interface Upload {

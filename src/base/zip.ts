@@ -1,7 +1,8 @@
 import { open, type FileHandle } from "node:fs/promises";
-import { crc32, inflateRawSync } from "node:zlib";
-import { Failure, messageOf } from "../../base/errors.ts";
-import { limits } from "../../base/limits.ts";
+import { pipeline } from "node:stream/promises";
+import { crc32, createInflateRaw, inflateRawSync } from "node:zlib";
+import { Failure, messageOf } from "./errors.ts";
+import { limits } from "./limits.ts";
 
 /** A file inside a zip archive. */
 interface ZipEntry {
@@ -21,12 +22,6 @@ export interface ZipLimits {
   readonly totalBytes: number;
 }
 
-const defaultLimits: ZipLimits = {
-  directoryBytes: 256 * 1024 * 1024,
-  entryBytes: limits.advisoryBytes,
-  totalBytes: 8 * 1024 ** 3,
-};
-
 /**
  * Reads the files of a zip archive one after another in the order of their bytes, one in memory at a time.
  *
@@ -35,10 +30,39 @@ const defaultLimits: ZipLimits = {
  *
  * @throws Failure `archive_hostile` where it is damaged, encrypted, overlaps itself or goes over a limit
  */
-export async function* readZip(
+export async function* readZip(path: string, bounds: ZipLimits): AsyncGenerator<{ name: string; bytes: Buffer }> {
+  for await (const { entry, start, window } of placedEntries(path, bounds, { keepsFolders: false }))
+    yield { name: entry.name, bytes: unpack(path, entry, await window(start, entry.packedBytes)) };
+}
+
+/**
+ * Reads the files of a zip archive as {@link readZip} does, each in pieces of about 1 MiB: memory stays small however large they are.
+ *
+ * The pieces of a file are read, or left, before the next file is asked for. Folders come as empty files with a slash at the end of their name.
+ *
+ * @throws Failure as {@link readZip}, for a wrong checksum after the last piece
+ */
+export async function* readZipPieces(
   path: string,
-  bounds: ZipLimits = defaultLimits,
-): AsyncGenerator<{ name: string; bytes: Buffer }> {
+  bounds: ZipLimits,
+): AsyncGenerator<{ name: string; sizeBytes: number; pieces: AsyncIterable<Buffer> }> {
+  for await (const place of placedEntries(path, bounds, { keepsFolders: true }))
+    yield { name: place.entry.name, sizeBytes: place.entry.sizeBytes, pieces: unpackPieces(path, place) };
+}
+
+/** An entry and where its packed bytes begin. */
+interface PlacedEntry {
+  readonly entry: ZipEntry;
+  readonly start: number;
+  readonly window: ReturnType<typeof slidingWindow>;
+}
+
+/** The files of an archive by their place, within its bounds and none inside another. */
+async function* placedEntries(
+  path: string,
+  bounds: ZipLimits,
+  { keepsFolders }: { keepsFolders: boolean },
+): AsyncGenerator<PlacedEntry> {
   const handle = await open(path, "r");
   try {
     const { size } = await handle.stat();
@@ -47,7 +71,7 @@ export async function* readZip(
     let floor = 0;
     const window = slidingWindow(handle, size);
     for (const entry of entries.sort((a, b) => a.offset - b.offset)) {
-      if (entry.name.endsWith("/")) continue;
+      if (entry.name.endsWith("/") && !keepsFolders) continue;
       totalBytes += entry.sizeBytes;
       if (Math.max(entry.sizeBytes, entry.packedBytes) > bounds.entryBytes || totalBytes > bounds.totalBytes)
         throw hostile(path, `"${entry.name}" goes over the size limit`);
@@ -57,15 +81,62 @@ export async function* readZip(
         throw hostile(path, `"${entry.name}" has no local header`);
       const start = entry.offset + 30 + header.readUInt16LE(26) + header.readUInt16LE(28);
       floor = start + entry.packedBytes;
-      yield { name: entry.name, bytes: unpack(path, entry, await window(start, entry.packedBytes)) };
+      yield { entry, start, window };
     }
   } finally {
     await handle.close();
   }
 }
 
-function unpack(path: string, entry: ZipEntry, packed: Buffer): Buffer {
+/** Small files at once, large ones through a stream. */
+async function* unpackPieces(path: string, { entry, start, window }: PlacedEntry): AsyncGenerator<Buffer> {
+  if (Math.max(entry.sizeBytes, entry.packedBytes) <= limits.chunkBytes) {
+    yield unpack(path, entry, await window(start, entry.packedBytes));
+    return;
+  }
+  refuseEncrypted(path, entry);
+  if (entry.method !== 0 && entry.method !== 8)
+    throw hostile(path, `"${entry.name}" has the unknown compression ${entry.method}`);
+  const packed = packedPieces(path, { entry, start, window });
+  let sizeBytes = 0;
+  let crc = 0;
+  for await (const piece of entry.method === 0 ? packed : inflatePieces(path, entry, packed)) {
+    sizeBytes += piece.length;
+    if (sizeBytes > entry.sizeBytes) break;
+    crc = crc32(piece, crc);
+    yield piece;
+  }
+  if (sizeBytes !== entry.sizeBytes || crc !== entry.crc)
+    throw hostile(path, `"${entry.name}" does not have its checksum`);
+}
+
+async function* packedPieces(path: string, { entry, start, window }: PlacedEntry): AsyncGenerator<Buffer> {
+  for (let at = 0; at < entry.packedBytes; at += limits.chunkBytes) {
+    const length = Math.min(limits.chunkBytes, entry.packedBytes - at);
+    const piece = Buffer.from(await window(start + at, length));
+    if (piece.length !== length) throw hostile(path, `"${entry.name}" is cut off`);
+    yield piece;
+  }
+}
+
+async function* inflatePieces(path: string, entry: ZipEntry, packed: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  const unpacking = createInflateRaw({ chunkSize: limits.chunkBytes });
+  const feeding = pipeline(packed, unpacking);
+  // What goes wrong shows itself to the reader below; unread, it must not end the program.
+  feeding.catch(() => undefined);
+  try {
+    for await (const piece of unpacking) yield piece as Buffer;
+  } catch (error) {
+    throw error instanceof Failure ? error : hostile(path, `"${entry.name}" cannot be unpacked: ${messageOf(error)}`);
+  }
+}
+
+function refuseEncrypted(path: string, entry: ZipEntry): void {
   if ((entry.flags & 1) !== 0) throw hostile(path, `"${entry.name}" is encrypted`);
+}
+
+function unpack(path: string, entry: ZipEntry, packed: Buffer): Buffer {
+  refuseEncrypted(path, entry);
   if (packed.length !== entry.packedBytes) throw hostile(path, `"${entry.name}" is cut off`);
   const bytes =
     entry.method === 0 ? Buffer.from(packed) : entry.method === 8 ? inflate(path, entry, packed) : undefined;

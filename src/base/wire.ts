@@ -2,20 +2,24 @@ import { lookup as resolveHost } from "node:dns";
 import { Agent as HttpAgent, type IncomingHttpHeaders, type IncomingMessage, request as httpRequest } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { isIP, type LookupFunction } from "node:net";
-import { Failure, messageOf } from "../../base/errors.ts";
-import { isPrivateAddress } from "../../base/http.ts";
-import { limits } from "../../base/limits.ts";
+import { Failure, messageOf } from "./errors.ts";
+import { isPrivateAddress } from "./http.ts";
+import { limits } from "./limits.ts";
 
 /** How connections to one peer are made. */
 export interface WireOptions {
   /** Hosts with port that may be at private addresses: what the operator configured. */
   readonly trustedHosts: ReadonlySet<string>;
+  /** Takes private addresses of any host; the operator's explicit choice. */
+  readonly allowPrivate?: boolean;
   /** Certificate authorities in PEM that count instead of the machine's. */
   readonly caPem?: string | undefined;
   /** Takes any certificate; the operator's explicit choice. */
   readonly insecure?: boolean;
   /** No byte for this long ends a request; default {@link limits.upstreamIdleMs}. */
   readonly idleMs?: number;
+  /** Connections to one host at the same time; default 8: four transfers, and small requests beside them. */
+  readonly socketCount?: number;
 }
 
 /** One request as it goes out. */
@@ -51,11 +55,9 @@ export interface Wire {
   close(): void;
 }
 
-/** Connections to one host at the same time: four transfers, and small requests beside them. */
-const socketCount = 8;
-
 /** Opens connections as they are needed; Node's own `fetch` knows no private certificate authority. */
 export function openWire(options: WireOptions): Wire {
+  const socketCount = options.socketCount ?? 8;
   const plain = new HttpAgent({ keepAlive: true, maxSockets: socketCount });
   const secure = new HttpsAgent({
     keepAlive: true,
@@ -69,7 +71,7 @@ export function openWire(options: WireOptions): Wire {
     async send(request) {
       const { url, signal } = request;
       if (signal?.aborted === true) throw stopped(url);
-      const isTrusted = options.trustedHosts.has(url.host);
+      const isTrusted = options.allowPrivate === true || options.trustedHosts.has(url.host);
       const bare = url.hostname.replace(/^\[|\]$/g, "");
       if (!isTrusted && isIP(bare) !== 0 && isPrivateAddress(bare)) throw privateHost(url);
       const agent = url.protocol === "https:" ? secure : plain;

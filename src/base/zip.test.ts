@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
-import { readZip } from "./zip.ts";
+import { readZip, readZipPieces } from "./zip.ts";
 import { writeZip } from "./zip.fixture.ts";
 
 async function withFile<T>(bytes: Uint8Array, work: (path: string) => Promise<T>): Promise<T> {
@@ -18,7 +18,9 @@ async function withFile<T>(bytes: Uint8Array, work: (path: string) => Promise<T>
   }
 }
 
-async function contents(bytes: Uint8Array, bounds?: Parameters<typeof readZip>[1]): Promise<[string, string][]> {
+const roomy = { directoryBytes: 1e6, entryBytes: 16e6, totalBytes: 64e6 };
+
+async function contents(bytes: Uint8Array, bounds = roomy): Promise<[string, string][]> {
   return await withFile(bytes, async (path) => {
     const found: [string, string][] = [];
     for await (const entry of readZip(path, bounds)) found.push([entry.name, entry.bytes.toString()]);
@@ -106,4 +108,37 @@ test("damage anywhere is refused or changes nothing, and never throws anything e
     }),
     { numRuns: 150 },
   );
+});
+
+test("large files come in pieces that are verified as the whole is", async () => {
+  const big = Array.from({ length: 400_000 }, (_, index) => `line ${index}`).join("\n");
+  const files: [string, string][] = [
+    ["big", big],
+    ["folder/", ""],
+    ["small", "after"],
+  ];
+  const pieced = async (bytes: Uint8Array): Promise<[string, string][]> =>
+    await withFile(bytes, async (path) => {
+      const found: [string, string][] = [];
+      for await (const { name, pieces } of readZipPieces(path, roomy)) {
+        const parts: Buffer[] = [];
+        for await (const piece of pieces) parts.push(piece);
+        found.push([name, Buffer.concat(parts).toString()]);
+      }
+      return found;
+    });
+  for (const deflate of [true, false]) {
+    const good = writeZip(files, { deflate, wide: false });
+    assert.deepEqual(await pieced(good), files);
+    const directory = good.indexOf(Buffer.from("PK\x01\x02", "latin1"));
+    for (const [at, value] of [
+      [directory + 16, 1],
+      [directory + 24, big.length - 1],
+      [1000, 0xffff_ffff],
+    ] as const) {
+      const copy = Buffer.from(good);
+      copy.writeUInt32LE(value, at);
+      await assert.rejects(pieced(copy), hostile, `${deflate} ${at}`);
+    }
+  }
 });
