@@ -89,5 +89,9 @@ export interface ImageConfig {
     readonly Labels?: Readonly<Record<string, string>>;
   };
   readonly rootfs: { readonly type: "layers"; readonly diff_ids: readonly Digest[] };
-  readonly history: readonly { readonly created: string; readonly created_by: string }[];
+  readonly history: readonly {
+    readonly created: string;
+    readonly created_by: string;
+    readonly empty_layer?: boolean;
+  }[];
 }

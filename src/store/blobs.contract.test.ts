@@ -217,6 +217,16 @@ function testUploads(blobs: () => BlobStore, reopen: () => Promise<BlobStore>): 
     await assert.rejects(uploads.finish(id, digestOf(bytes)), { code: "not_found" });
   });
 
+  test("names a blob of an upload by what it hashes to where nobody expects anything", async () => {
+    const bytes = someBytes(70_000);
+    const { uploads } = blobs();
+    const id = await uploads.create();
+    await uploads.append(id, Readable.from([bytes]));
+    assert.ok(bytes.equals(await readFile(await uploads.localPath(id))));
+    assert.deepEqual(await uploads.finish(id), { digest: digestOf(bytes), sizeBytes: 70_000 });
+    await assert.rejects(uploads.localPath(id), { code: "not_found" });
+  });
+
   test("goes on with an upload after a restart", async () => {
     const bytes = someBytes(9000);
     const id = await blobs().uploads.create();

@@ -89,11 +89,13 @@ export interface BlobUploads {
    */
   append(id: string, source: AsyncIterable<Uint8Array>, limitBytes?: number): Promise<number>;
   /**
-   * Makes an upload the blob `expected`, and ends it.
+   * Makes an upload the blob `expected`, or the one that its SHA-256 names, and ends it.
    *
    * @throws Failure `not_found`, `conflict`, `digest_mismatch` (the upload stays and can go on)
    */
-  finish(id: string, expected: Digest): Promise<StoredBlob>;
+  finish(id: string, expected?: Digest): Promise<StoredBlob>;
+  /** A path to read an upload at while nothing is appended. @throws Failure `not_found` */
+  localPath(id: string): Promise<string>;
   /**
    * Reads what an upload has so far, while it grows.
    *

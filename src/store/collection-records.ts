@@ -2,6 +2,7 @@ import { type RawBuilder, sql } from "kysely";
 import { type Digest } from "../model/digest.ts";
 import { type MarkKind } from "./collection-tables.ts";
 import { type Database } from "./database.ts";
+import { mirroredBlobs } from "./mirror-blob-records.ts";
 import { evenParts, padded } from "./statement-sizes.ts";
 
 /** Names in one `IN (…)`; databases bound the parameters of a statement. */
@@ -184,12 +185,12 @@ export async function listUnheldContents(
 
 /** What names a blob, and its size in bytes as the name says. */
 export interface BlobName {
-  readonly reason: "linked" | "in the trash";
+  readonly reason: "linked" | "in the trash" | "in the mirror";
   readonly sizeBytes: number;
 }
 
 /**
- * Those of some blobs that a repository or the trash names.
+ * Those of some blobs that a repository, the trash or the package mirror names.
  *
  * @param hasTrash whether what a dry run would take goes into the trash, and not at once
  */
@@ -208,6 +209,8 @@ export async function namedBlobs(
         where mark.kind in (${goingKinds}) and mark.repository = link.repository and mark.digest = link.digest)`.execute(
       db,
     );
+    for (const { digest, sizeBytes } of await mirroredBlobs(db, namesAt(digests, start)))
+      found.set(digest, { reason: "in the mirror", sizeBytes });
     for (const { digest, size } of trashed.rows) found.set(digest, { reason: "in the trash", sizeBytes: size });
     const linked = await sql<{ digest: Digest; size: number; marked: number }>`
       select link.digest as digest, link.size_bytes as size, exists (select 1 from collection_marks as mark
@@ -221,12 +224,12 @@ export async function namedBlobs(
   return found;
 }
 
-/** Whether a repository or the trash names a blob: asked once more in the moment before its bytes go. */
+/** Whether a repository, the trash or the mirror names a blob: asked once more in the moment before its bytes go. */
 export async function isBlobNamed(db: Database, digest: Digest): Promise<boolean> {
   const { rows } = await sql<{ named: number }>`select
     exists (select 1 from blob_links where digest = ${digest})
     or exists (select 1 from trashed_links where digest = ${digest}) as named`.execute(db);
-  return Boolean(rows[0]!.named);
+  return Boolean(rows[0]!.named) || (await mirroredBlobs(db, [digest])).length > 0;
 }
 
 /** Digests that repositories have links to, from one digest (inclusive) to another (exclusive), with their sizes in bytes. */

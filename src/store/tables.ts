@@ -7,6 +7,8 @@ import type { EventTables } from "./events-tables.ts";
 import type { ImageTables } from "./images-tables.ts";
 import type { HarborTables } from "./harbor-tables.ts";
 import type { LifetimeTables } from "./lifetime-tables.ts";
+import type { MirrorPolicyTables } from "./mirror-policy-tables.ts";
+import type { MirrorTables } from "./mirror-tables.ts";
 import type { ProjectTables } from "./projects-tables.ts";
 import type { RegistryTables } from "./registry-tables.ts";
 import type { ReplicationTables } from "./replication-tables.ts";
@@ -29,6 +31,8 @@ export interface Tables
     AdmissionTables,
     ReplicationTables,
     WebhookTables,
+    MirrorTables,
+    MirrorPolicyTables,
     ScheduleTables,
     SequenceTables,
     SessionTables,

@@ -15,6 +15,8 @@ import { webhooksMigration } from "./0013-webhooks.ts";
 import { sessionsMigration } from "./0014-sessions.ts";
 import { harborMigration } from "./0015-harbor.ts";
 import { sequencesMigration } from "./0016-sequences.ts";
+import { mirrorMigration } from "./0017-mirror.ts";
+import { mirrorCareMigration } from "./0018-mirror-care.ts";
 
 /** Every migration in its order. */
 export const migrations: readonly Migration[] = [
@@ -34,4 +36,6 @@ export const migrations: readonly Migration[] = [
   sessionsMigration,
   harborMigration,
   sequencesMigration,
+  mirrorMigration,
+  mirrorCareMigration,
 ];

@@ -1,0 +1,237 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { nowMs } from "../../base/clock.ts";
+import { Failure } from "../../base/errors.ts";
+import type { Digest } from "../../model/digest.ts";
+import { findMirrorEntry, putMirrorEntry } from "../../store/mirror-entry-records.ts";
+import { listMirrorUsage } from "../../store/mirror-care-records.ts";
+import { putMirrorDerived } from "../../store/mirror-rendering-records.ts";
+import { openStore, type Store } from "../../store/store.ts";
+import type { MirrorAnswer, MirrorRead, MirrorRepository } from "../contract.ts";
+import { cleanMirror, type CleanReport } from "./clean.ts";
+import { readLockFile } from "./locks/lock-file.ts";
+import { prefetch } from "./prefetch.ts";
+
+const dayMs = 24 * 60 * 60 * 1000;
+const plain = {
+  isOffline: false,
+  metadataSeconds: 300,
+  missingSeconds: 60,
+  staleSeconds: 60,
+  isPublic: true,
+  allowPrivate: false,
+} as const;
+const npm: MirrorRepository = { ...plain, name: "npm", format: "npm", kind: "proxy" };
+const ours: MirrorRepository = { ...plain, name: "ours", format: "npm", kind: "hosted" };
+
+async function withStore(work: (store: Store) => Promise<void>): Promise<void> {
+  const dataDir = await mkdtemp(join(tmpdir(), "mintmark-care-"));
+  const store = await openStore({ dataDir });
+  try {
+    await work(store);
+  } finally {
+    await store.close();
+    await rm(dataDir, { recursive: true, force: true });
+  }
+}
+
+interface Wanted {
+  readonly repository: string;
+  readonly key: string;
+  readonly text: string;
+  readonly daysAgo: number;
+  readonly kind?: "file" | "document";
+  readonly url?: string;
+}
+
+async function keep(store: Store, { repository, key, text, daysAgo, kind = "file", url }: Wanted): Promise<Digest> {
+  const { digest, sizeBytes } = await store.blobs.put(Buffer.from(text));
+  const at = nowMs() - daysAgo * dayMs;
+  await putMirrorEntry(store.db, {
+    repository,
+    kind,
+    key,
+    digest,
+    sizeBytes,
+    mediaType: "text/plain",
+    lifetime: "immutable",
+    url: repository === "ours" ? undefined : (url ?? `https://up.example/${key}`),
+    etag: undefined,
+    modified: undefined,
+    claim: undefined,
+    subject: "left-pad",
+    version: "1.0.0",
+    publishedAt: undefined,
+    fetchedAt: at,
+    checkedAt: at,
+  });
+  return digest;
+}
+
+test("cleaning frees the disk of what nobody used; locks, neighbours, and what is published here keep theirs", async () => {
+  await withStore(async (store) => {
+    const old = await keep(store, { repository: "npm", key: "a.tgz", text: "old", daysAgo: 100 });
+    const document = await keep(store, { repository: "npm", key: "a", kind: "document", text: "{}", daysAgo: 100 });
+    const made = await store.blobs.put(Buffer.from("made of it"));
+    await putMirrorDerived(store.db, {
+      repository: "npm",
+      source: "a",
+      name: "index",
+      sourceDigest: document,
+      digest: made.digest,
+      sizeBytes: made.sizeBytes,
+    });
+    const locked = await keep(store, { repository: "npm", key: "b.tgz", text: "in a lock", daysAgo: 100 });
+    const shared = await keep(store, { repository: "npm", key: "c.tgz", text: "in two places", daysAgo: 100 });
+    await keep(store, { repository: "other", key: "c.tgz", text: "in two places", daysAgo: 1 });
+    const fresh = await keep(store, { repository: "npm", key: "d.tgz", text: "fresh", daysAgo: 1 });
+    const published = await keep(store, { repository: "ours", key: "e.tgz", text: "ours", daysAgo: 900 });
+    const clean = async (isDryRun: boolean): Promise<CleanReport> =>
+      await cleanMirror(
+        {
+          store,
+          repositories: [npm, ours],
+          held: new Map([[locked, "it is named by the lock of an image"]]),
+          signal: new AbortController().signal,
+          onPage: () => undefined,
+        },
+        { unusedDays: 90, isDryRun },
+      );
+    const plan = await clean(true);
+    assert.equal(plan.entryCount, 3);
+    assert.equal(plan.keptCount, 1);
+    assert.deepEqual(
+      plan.examples.filter(({ isKept }) => isKept).map(({ key, reason }) => [key, reason]),
+      [["b.tgz", "it is named by the lock of an image"]],
+    );
+    assert.ok(await store.blobs.stat(old));
+
+    const done = await clean(false);
+    assert.equal(done.entryCount, 3);
+    assert.equal(done.freedBytes, 3 + 2 + 10);
+    for (const gone of [old, document, made.digest]) assert.equal(await store.blobs.stat(gone), undefined);
+    for (const kept of [locked, shared, fresh, published]) assert.ok(await store.blobs.stat(kept));
+    assert.equal(await findMirrorEntry(store.db, { repository: "npm", kind: "file", key: "a.tgz" }), undefined);
+    const [usage] = await listMirrorUsage(store.db);
+    assert.deepEqual([usage!.repository, usage!.fileCount, usage!.documentCount], ["npm", 2, 0]);
+    assert.equal((await clean(false)).entryCount, 0);
+  });
+});
+
+test("lock files of every kind say what the mirror has to be asked for", () => {
+  const paths = (name: string, text: string): [string, readonly string[]][] =>
+    readLockFile(name, text).wishes.map((wish) => [wish.format, wish.paths]);
+  const npmLock = {
+    lockfileVersion: 3,
+    packages: {
+      "": { name: "app" },
+      "node_modules/@acme/core": { version: "1.0.0", resolved: "https://r.example/@acme/core/-/core-1.0.0.tgz" },
+      "node_modules/x/node_modules/y": { version: "2.0.0" },
+      "node_modules/alias": { name: "real", version: "3.0.0" },
+      "node_modules/git": { version: "1.0.0", resolved: "git+ssh://git.example/x.git#1" },
+      "node_modules/here": { link: true },
+      here: { version: "0.0.0" },
+    },
+  };
+  const npmRead = readLockFile("package-lock.json", JSON.stringify(npmLock));
+  assert.deepEqual(
+    npmRead.wishes.map((wish) => wish.paths),
+    [
+      ["@acme/core/-/core-1.0.0.tgz", "@acme%2fcore"],
+      ["y/-/y-2.0.0.tgz", "y"],
+      ["real/-/real-3.0.0.tgz", "real"],
+    ],
+  );
+  assert.deepEqual(npmRead.skipped, [{ title: "git 1.0.0", reason: "comes from no registry" }]);
+  assert.deepEqual(
+    paths(
+      "go.sum",
+      "example.org/Mod v1.2.3 h1:a=\nexample.org/Mod v1.2.3/go.mod h1:b=\nexample.org/old v0.1.0/go.mod h1:c=\n",
+    ),
+    [
+      ["go", ["example.org/!mod/@v/v1.2.3.zip", "example.org/!mod/@v/v1.2.3.info", "example.org/!mod/@v/v1.2.3.mod"]],
+      ["go", ["example.org/old/@v/v0.1.0.mod"]],
+    ],
+  );
+  const cargoLock = `version = 4\n[[package]]\nname = "app"\nversion = "0.1.0"\n[[package]]\nname = "Serde"\nversion = "1.0.0+x"\nsource = "registry+https://i.example/"\nchecksum = "ab"\n`;
+  assert.deepEqual(paths("Cargo.lock", cargoLock), [
+    ["cargo", ["api/v1/crates/Serde/1.0.0%2Bx/download", "se/rd/serde"]],
+  ]);
+  const list =
+    "[INFO] The following files have been resolved:\n[INFO]    com.acme:lib:jar:1.0:compile\n[INFO]    com.acme:tool:jar:sources:2.0:test -- module tool\n";
+  assert.deepEqual(
+    paths("deps.txt", list).map(([, [path]]) => path),
+    [
+      "com/acme/lib/1.0/lib-1.0.jar",
+      "com/acme/lib/1.0/lib-1.0.pom",
+      "com/acme/tool/2.0/tool-2.0-sources.jar",
+      "com/acme/tool/2.0/tool-2.0.pom",
+    ],
+  );
+  const requirements = readLockFile(
+    "requirements.txt",
+    "requests[socks]==2.32.0 \\\n  --hash=sha256:" +
+      "a".repeat(64) +
+      "\n# c\n-r other.txt\nflask>=2\nDjango_X == 5.0 ; python_version > '3'\n",
+  );
+  assert.deepEqual(
+    requirements.wishes.map(({ title }) => title),
+    ["requests 2.32.0", "django-x 5.0"],
+  );
+  assert.deepEqual(
+    requirements.skipped.map(({ title }) => title),
+    ["flask>=2"],
+  );
+  assert.throws(() => readLockFile("notes.md", "hello"), Failure);
+});
+
+test("prefetching asks as clients do, goes on to what answers name, and tells what could not be had", async () => {
+  const wheel = "wheel bytes";
+  const sha256 = createHash("sha256").update(wheel).digest("hex");
+  const page = {
+    files: [
+      {
+        filename: "demo-1.0-py3-none-any.whl",
+        url: "https://mint.example/mirror/pypi/packages/demo-1.0-py3-none-any.whl",
+        hashes: { sha256 },
+      },
+      { filename: "demo-1.0.tar.gz", url: "../../packages/demo-1.0.tar.gz", hashes: { sha256: "00" } },
+      { filename: "demo-2.0-py3-none-any.whl", url: "../../packages/demo-2.0.whl", hashes: {} },
+    ],
+  };
+  const asked: string[] = [];
+  const answer = async ({ repository, path }: MirrorRead): Promise<MirrorAnswer> => {
+    asked.push(`${repository}/${path}`);
+    const body = path === "simple/demo/" ? JSON.stringify(page) : path.endsWith(".whl") ? wheel : undefined;
+    const status = body === undefined ? 404 : 200;
+    const exchange = Promise.resolve({ repository, format: "pypi", key: path, status, outcome: "fetched" } as const);
+    return { status, headers: {}, body: body === undefined ? undefined : Buffer.from(body), exchange };
+  };
+  const pypi: MirrorRepository = { ...plain, name: "pypi", format: "pypi", kind: "proxy" };
+  const all: MirrorRepository = { ...plain, name: "all", format: "pypi", kind: "group", members: ["pypi"] };
+  const report = await prefetch(
+    {
+      answer,
+      repositories: [pypi, all],
+      actor: "ann",
+      signal: new AbortController().signal,
+      onProgress: () => undefined,
+    },
+    readLockFile("requirements.txt", `demo==1.0 --hash=sha256:${sha256}\nmissing==3\n`),
+  );
+  assert.deepEqual(asked.toSorted(), [
+    "all/packages/demo-1.0-py3-none-any.whl",
+    "all/packages/demo-1.0-py3-none-any.whl.metadata",
+    "all/simple/demo/",
+    "all/simple/missing/",
+  ]);
+  assert.deepEqual([report.fetchedCount, report.done, report.total], [2, 4, 4]);
+  assert.deepEqual(
+    report.failed.map(({ title }) => title),
+    ["missing 3"],
+  );
+});

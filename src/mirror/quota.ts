@@ -1,0 +1,23 @@
+import { nowMs } from "../base/clock.ts";
+import { mirrorUsedBytes } from "../store/mirror-entry-records.ts";
+import { type MirrorRepository } from "./contract.ts";
+import { type Site } from "./site.ts";
+
+/** What a repository holds is counted anew this often; in between it is added up. */
+const countedMs = 60_000;
+
+/** Whether a repository may hold so many bytes more, which then count as held. */
+export async function hasRoom(
+  { store, used }: Site,
+  { name, quotaBytes }: MirrorRepository,
+  addedBytes: number,
+): Promise<boolean> {
+  if (quotaBytes === undefined) return true;
+  const known = used.get(name);
+  const isKnown = known !== undefined && nowMs() - known.countedAt < countedMs;
+  const counted = isKnown ? known : { bytes: await mirrorUsedBytes(store.db, name), countedAt: nowMs() };
+  used.set(name, counted);
+  if (counted.bytes + addedBytes > quotaBytes) return false;
+  counted.bytes += addedBytes;
+  return true;
+}
