@@ -44,6 +44,10 @@ export interface MovementOperations {
   retryReplicationTask(task: string): Promise<JobRevival>;
   projectProxies(): Promise<ProjectProxyList>;
   setProjectProxy(project: string, proxy: NewProjectProxy): Promise<ProjectProxy>;
+  /** The files by which container clients come to a proxy cache. */
+  projectProxyClients(project: string): Promise<{
+    readonly files: readonly { readonly client: string; readonly path: string; readonly content: string }[];
+  }>;
   removeProjectProxy(project: string): Promise<{ removed: boolean }>;
   /** Files are the server's. */
   exportImages(request: NewExport): Promise<AcceptedJob>;
@@ -75,6 +79,7 @@ export function movementOperations({ json }: Asking): MovementOperations {
     retryReplicationTask: (task) => post(`/replication/tasks/${word(task)}/retry`),
     projectProxies: () => get("/proxies"),
     setProjectProxy: (project, proxy) => post(`/projects/${word(project)}/proxy`, proxy),
+    projectProxyClients: (project) => get(`/projects/${word(project)}/proxy/clients`),
     removeProjectProxy: (project) => remove(`/projects/${word(project)}/proxy`),
     exportImages: (request) => post("/archives/export", request),
     importImages: (request) => post("/archives/import", request),

@@ -4,6 +4,7 @@ import { collectionKeys } from "./collection-keys.ts";
 import { aptSourceSchema, listenSchema, publicUrlSchema, severityListSchema, type ValueType } from "./config-values.ts";
 import { directoryKeys } from "./directory-keys.ts";
 import { eventKeys } from "./event-keys.ts";
+import { mirrorKeys } from "./mirror-keys.ts";
 
 /** One configuration key: the row of the reference page and the rule of the loader. */
 export interface ConfigKey {
@@ -146,6 +147,7 @@ export const configKeys = [
   ...careKeys,
   ...collectionKeys,
   ...eventKeys,
+  ...mirrorKeys,
 ] as const satisfies readonly ConfigKey[];
 
 /** The name of one key in {@link configKeys}. */

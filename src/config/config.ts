@@ -7,6 +7,7 @@ import { findValues, type ConfigInput, type Found, type FoundValue } from "./con
 import type { aptSourceSchema, ListenAddress } from "./config-values.ts";
 import { authConfig, type AuthConfig } from "./directory-config.ts";
 import { type AuditConfig, eventConfig, type WebhooksConfig } from "./event-keys.ts";
+import { mirrorConfig, type MirrorConfig } from "./mirror-keys.ts";
 
 /** The whole configuration, checked, with absolute paths. */
 export interface Config {
@@ -40,6 +41,7 @@ export interface Config {
   readonly auth: AuthConfig;
   readonly audit: AuditConfig;
   readonly webhooks: WebhooksConfig;
+  readonly mirror: MirrorConfig;
   readonly limits: {
     /** 0 is no limit; undefined the default for where the server listens. */
     readonly requestsPerMinute: { readonly address: number | undefined; readonly identity: number | undefined };
@@ -83,6 +85,7 @@ export function checkValues(found: Found): Config {
     ...collectionConfig(read),
     auth: authConfig(read),
     ...eventConfig(read),
+    mirror: mirrorConfig(read),
     limits: {
       requestsPerMinute: {
         address: read("limits.requestsPerMinute.address"),

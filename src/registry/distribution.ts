@@ -76,7 +76,7 @@ async function respond(site: Site, request: FastifyRequest): Promise<Answer | Re
     return refuse("UNSUPPORTED", "Cannot find that: no endpoint has this path", { status: 404 });
   if (parsed === "invalid name")
     return refuse("NAME_INVALID", "Cannot read the repository's name: it is too long or not in the form of names");
-  const named = mirroredPath(site.upstreams, parsed, query);
+  const named = await mirroredPath(site.upstreams, parsed, query);
   const route = routeOf(request.method, named);
   if (route === undefined)
     return refuse("UNSUPPORTED", `Cannot ${request.method} that: the endpoint does not offer it`, {
@@ -90,7 +90,7 @@ async function respond(site: Site, request: FastifyRequest): Promise<Answer | Re
   const exchange = { request, message: request.raw, isHead, query: new URLSearchParams(query), caller, site };
   const { upstreams } = site;
   if (upstreams !== undefined && "repository" in named && upstreams.serves(named.repository))
-    return await answerProxied({ exchange, upstreams, named, ...route });
+    return await answerProxied({ exchange, upstreams, named, isMirrored: named !== parsed, ...route });
   return await route.handle(exchange);
 }
 

@@ -77,6 +77,20 @@ function defineOthers(command: Command, run: RunAction): void {
       ),
     );
   command
+    .command("clients")
+    .summary("show the files by which podman, containerd, BuildKit and Docker come to a proxy cache")
+    .argument("<project>", "its name")
+    .addHelpText("after", examples(["mintmark project proxy clients hub", "a file for each client"]))
+    .action(
+      run((context, [project]: readonly [string]) =>
+        withClient(context, async ({ client }) => {
+          const answer = await client.projectProxyClients(project);
+          const lines = answer.files.flatMap((file) => [`# ${file.client}: ${file.path}`, file.content]);
+          printAnswer(context, answer, lines);
+        }),
+      ),
+    );
+  command
     .command("remove")
     .summary("make a proxy cache an ordinary project; what it holds stays")
     .argument("<project>", "its name")

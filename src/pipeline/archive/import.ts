@@ -82,7 +82,7 @@ export async function importImages(
 }
 
 /** A checksum beside the file, as exports write it, has to be right. */
-async function compareChecksum(file: string, signal: AbortSignal): Promise<void> {
+export async function compareChecksum(file: string, signal: AbortSignal): Promise<void> {
   const text = await readFile(`${file}.sha256`, { encoding: "utf8", signal }).catch((error: unknown) => {
     if (systemCodeOf(error) === "ENOENT") return undefined;
     throw error;

@@ -1,5 +1,4 @@
 import { mediaTypes } from "../../model/oci.ts";
-import { projectOf } from "../../model/permission.ts";
 import { type Answer, type Exchange, type Handler, jsonAnswer, nextLink, readDigest, readPage } from "../exchange.ts";
 import { type DistributionPath } from "../path.ts";
 import { isRefusal, refuse, type Refusal } from "../refusal.ts";
@@ -11,6 +10,8 @@ export interface ProxiedRequest {
   readonly upstreams: Upstreams;
   readonly named: DistributionPath & { readonly repository: string };
   readonly action: "pull" | "push" | "delete";
+  /** Whether the name was that of another registry, which is told back. */
+  readonly isMirrored: boolean;
   /** What answers from the store. */
   readonly handle: Handler;
 }
@@ -23,19 +24,20 @@ const tagPageCount = 10_000;
  *
  * Source: containerd's registry hosts, the query parameter `ns`.
  */
-export function mirroredPath<Named extends DistributionPath>(
+export async function mirroredPath<Named extends DistributionPath>(
   upstreams: Upstreams | undefined,
   named: Named,
   query: string,
-): Named {
+): Promise<Named> {
   if (upstreams === undefined || !("repository" in named) || !query.includes("ns=")) return named;
-  const project = upstreams.mirrorOf(new URLSearchParams(query).get("ns") ?? "");
-  return project === undefined ? named : { ...named, repository: `${project}/${named.repository}` };
+  const host = new URLSearchParams(query).get("ns") ?? "";
+  const repository = host === "" ? undefined : await upstreams.mirrorOf(host, named.repository);
+  return repository === undefined ? named : { ...named, repository };
 }
 
 /** Answers from the store what the peer has; nothing is pushed into a proxy cache, deleting makes room in it. */
 export async function answerProxied(request: ProxiedRequest): Promise<Answer | Refusal> {
-  const { exchange, upstreams, named, action } = request;
+  const { exchange, named, action } = request;
   if (action === "push")
     return refuse("UNSUPPORTED", `Cannot push into "${named.repository}": the project is a proxy cache`, {
       headers: { allow: "GET, HEAD, DELETE" },
@@ -43,7 +45,7 @@ export async function answerProxied(request: ProxiedRequest): Promise<Answer | R
   if (action === "delete") return await request.handle(exchange);
   const answer = await read(request);
   const host = exchange.query.get("ns") ?? "";
-  if (isRefusal(answer) || upstreams.mirrorOf(host) !== projectOf(named.repository)) return answer;
+  if (isRefusal(answer) || !request.isMirrored) return answer;
   return { ...answer, headers: { ...answer.headers, "oci-namespace": host } };
 }
 

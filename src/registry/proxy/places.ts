@@ -5,6 +5,7 @@ import { projectOf } from "../../model/permission.ts";
 import { type ProxyProjectRecord } from "../../store/proxy-records.ts";
 import { refuse, type Refusal } from "../refusal.ts";
 import { type OpenPeer, type Peers } from "../remote/peers.ts";
+import { type Upstreams } from "./upstreams.ts";
 
 /** Where the content of a repository comes from. */
 export interface Place {
@@ -21,7 +22,7 @@ export interface Places {
   /** Takes away a project whose row is gone. */
   forget(project: string): void;
   project(name: string): ProxyProjectRecord | undefined;
-  mirrorOf(host: string): string | undefined;
+  mirrorOf: Upstreams["mirrorOf"];
   /** Finds where a repository comes from, or why it does not. */
   find(repository: string): Promise<Place | Refusal>;
 }
@@ -37,7 +38,17 @@ export function openPlaces(peers: Peers): Places {
     },
     forget: (project) => void byProject.delete(project),
     project: (name) => byProject.get(name)?.proxy,
-    mirrorOf: (host) => [...byProject.values()].find(({ proxy }) => proxy.mirroredHost === host)?.proxy.project,
+    async mirrorOf(host, repository) {
+      const proxies = [...byProject.values()].map(({ proxy }) => proxy);
+      const chosen = proxies.filter((proxy) => proxy.mirroredHost === host);
+      if (chosen.length > 0) return nearest(chosen, repository);
+      // Who names the project in the path, as `override_path` of containerd does, means what stands there.
+      if (byProject.has(projectOf(repository))) return undefined;
+      const others = proxies.filter((proxy) => proxy.mirroredHost === undefined);
+      const open = others.map(async (proxy) => ({ proxy, peer: await peers.open(proxy.peer, "hasty") }));
+      const fitting = (await Promise.all(open)).filter(({ peer }) => isPeerOf(peer, host)).map(({ proxy }) => proxy);
+      return nearest(fitting, repository);
+    },
     async find(repository) {
       const found = byProject.get(projectOf(repository));
       if (found === undefined) return unknown(repository);
@@ -52,6 +63,21 @@ export function openPlaces(peers: Peers): Places {
       return { proxy, peer, remoteName };
     },
   };
+}
+
+/** Our name of a repository of a host: in the project whose namespace is the longest that the name begins with. */
+function nearest(proxies: readonly ProxyProjectRecord[], repository: string): string | undefined {
+  const prefixOf = ({ namespace }: ProxyProjectRecord): string => (namespace === "" ? "" : `${namespace}/`);
+  const [first] = proxies
+    .filter((proxy) => repository.startsWith(prefixOf(proxy)))
+    .sort((one, other) => other.namespace.length - one.namespace.length);
+  return first === undefined ? undefined : `${first.project}/${repository.slice(prefixOf(first).length)}`;
+}
+
+/** Docker Hub's registry stands below the name that its images are known by. */
+function isPeerOf({ kind, url }: OpenPeer, host: string): boolean {
+  const own = URL.parse(url)?.host ?? "";
+  return own === host || (kind === "docker-hub" && host.includes(".") && own.endsWith(`.${host}`));
 }
 
 function unknown(repository: string): Refusal {

@@ -331,9 +331,10 @@ test("nothing is pushed into a proxy cache; what is not allowed does not come th
     const image = await far.image("open/app", { tag: "1" });
     const push = await near.ask({ method: "POST", path: "/v2/hub/app/blobs/uploads/" });
     assert.deepEqual([push.status, push.code()], [405, "UNSUPPORTED"]);
-    const mirrored = await near.ask({ method: "GET", path: "/v2/app/manifests/1?ns=far.example" });
+    const mirrored = await near.ask({ method: "GET", path: "/v2/open/app/manifests/1?ns=far.example" });
     assert.equal(mirrored.headers["docker-content-digest"], image.digest);
     assert.equal(mirrored.headers["oci-namespace"], "far.example");
+    await mirroredWithoutChoice({ near, proxies, peers });
     await proxies.set({ ...project, allowed: ["open/base/**"] }, "test");
     assert.equal((await near.ask({ method: "GET", path: path("1") })).code(), "DENIED");
     await assert.rejects(peers.remove("far", "test"), { code: "conflict" });
@@ -344,6 +345,25 @@ test("nothing is pushed into a proxy cache; what is not allowed does not come th
     assert.equal((await near.ask({ method: "POST", path: "/v2/hub/app/blobs/uploads/" })).status, 202);
   });
 });
+
+/** A project without a chosen host stands for that of its peer; whoever names it in the path gets what is there. */
+async function mirroredWithoutChoice({
+  near,
+  proxies,
+  peers,
+}: Pick<Bench, "near" | "proxies" | "peers">): Promise<void> {
+  const ask = async (name: string, host: string): Promise<number> =>
+    (await near.ask({ method: "GET", path: `/v2/${name}/manifests/1?ns=${host}` })).status;
+  const host = new URL((await peers.get("far")).url).host;
+  await proxies.set({ ...project, mirroredHost: undefined }, "test");
+  assert.equal(await ask("open/app", host), 200);
+  assert.equal(await ask("hub/app", host), 200);
+  assert.equal(await ask("open/app", "other.example"), 404);
+  assert.equal(await ask("app", host), 404, "another namespace is not ours to answer for");
+  await proxies.set({ ...project, project: "whole", namespace: "", mirroredHost: undefined }, "test");
+  assert.equal(await ask("open/app", host), 200);
+  await proxies.remove("whole", "test");
+}
 
 test("an image is fetched whole for those who have to look into it", async () => {
   await bench(async ({ far, near, proxies }) => {

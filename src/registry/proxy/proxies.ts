@@ -22,6 +22,7 @@ import { remoteSource } from "../replication/sources.ts";
 import { findUnit } from "../replication/unit.ts";
 import { type BlobSite, cacheBlob, fetchBlob, isOfPeer } from "./cached-blobs.ts";
 import { cacheManifest, type ManifestSite, proxyActor } from "./cached-manifests.ts";
+import { type ClientFile, proxyClientFiles } from "./clients.ts";
 import { openBreaker, openPlaces, type Place, refuseFailed } from "./places.ts";
 import { type Upstreams } from "./upstreams.ts";
 
@@ -42,6 +43,13 @@ export interface Proxies {
   set(proxy: ProxyProject, actor: string): Promise<ProxyProject>;
   /** Makes it an ordinary project again; what it holds stays. False where it was none. */
   remove(project: string, actor: string): Promise<boolean>;
+  /**
+   * What clients have to be told so that they look here for the images of the peer.
+   *
+   * @param url our address as the clients use it
+   * @throws Failure `not_found` where the project is no proxy cache
+   */
+  clientFiles(project: string, url: string): Promise<readonly ClientFile[]>;
   /** Forgets a project that was removed, with all that stood in the database. */
   forgetProject(project: string): void;
   /**
@@ -96,6 +104,13 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
     list: async () =>
       await Promise.all((await listProxyProjects(store.db)).map(async (one) => await shown(peers, one))),
     ...choices({ store, peers, reload }),
+    async clientFiles(project, url) {
+      const proxy = places.project(project);
+      if (proxy === undefined)
+        throw new Failure("not_found", `Cannot tell clients of "${project}": it is no proxy cache`);
+      const host = proxy.mirroredHost ?? new URL((await peers.open(proxy.peer, "hasty")).url).host;
+      return proxyClientFiles({ url, project, host, namespace: proxy.namespace });
+    },
     forgetProject(project) {
       places.forget(project);
       for (const image of whole) if (image.startsWith(`${project}/`)) whole.delete(image);
@@ -230,7 +245,7 @@ function openUpstreams({ places, manifests, blobs, beforePull }: UpstreamsOption
   };
   return {
     serves: (repository) => places.project(repository.split("/", 1)[0]!) !== undefined,
-    mirrorOf: (host) => places.mirrorOf(host),
+    mirrorOf: async (host, repository) => await places.mirrorOf(host, repository),
     async manifest(repository, reference) {
       const place = await places.find(repository);
       if (isRefusal(place)) return place;

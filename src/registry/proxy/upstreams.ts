@@ -7,8 +7,11 @@ import { type Refusal } from "../refusal.ts";
 export interface Upstreams {
   /** Whether the content of a repository comes from elsewhere: then nothing is pushed into it. */
   serves(repository: string): boolean;
-  /** The project that stands for a host whose images a client asks for with `?ns=`. */
-  mirrorOf(host: string): string | undefined;
+  /**
+   * Our name of a repository of another registry, for clients that ask with `?ns=`: in the project that was chosen for its
+   * host, else in one whose peer has that host, unless the name begins with the project of a proxy cache already.
+   */
+  mirrorOf(host: string, repository: string): Promise<string | undefined>;
   /** Sees that the store has a manifest as fresh as it is to be; a refusal where there is none to be had. */
   manifest(repository: string, reference: string): Promise<Freshness | Refusal>;
   /** Sees to a blob that its repository does not have yet. `stored` where it has it now. */

@@ -4,6 +4,7 @@ import type { ImageSummary } from "../../pipeline/factory.ts";
 import type { Caller } from "../access.ts";
 import type { ApiApp, ApiContext } from "../api-app.ts";
 import {
+  differenceSchema,
   imageListSchema,
   imageSchema,
   problemSchema,
@@ -112,6 +113,36 @@ function answerRoutes(app: ApiApp, context: ApiContext): void {
   );
   app.get("/images/:id/why", options("whyImage", "Why the image is as it is", whySchema), async (request) =>
     factory.why(idOf(await found(context, request))),
+  );
+  app.get(
+    "/images/:id/difference",
+    {
+      config: { need: "public" },
+      schema: {
+        operationId: "compareImages",
+        tags: ["images"],
+        summary: "What differs between two images, down to the file",
+        params,
+        querystring: z.object({ with: z.string().min(1).describe("The other image, named likewise") }),
+        response: { 200: differenceSchema, ...errors },
+      },
+    },
+    async (request) => {
+      const { caller, query } = request;
+      const before = await pulled(context, request);
+      const after = await pulled(context, { params: { id: query.with }, caller });
+      return factory.difference(idOf(before), idOf(after));
+    },
+  );
+}
+
+/** Names of files are content: they are told to whoever may pull. */
+async function pulled(context: ApiContext, request: ImageRequest): Promise<ImageSummary> {
+  const image = await found(context, request);
+  if (request.caller.may("pull", image.repository)) return image;
+  throw new Failure(
+    "not_found",
+    `Cannot find the image "${request.params.id}": no image on record has this digest or tag`,
   );
 }
 

@@ -6,10 +6,16 @@ import { newProjectProxySchema, projectProxyListSchema, projectProxySchema } fro
 
 const tags = ["projects"];
 const config = { need: "administrator" } as const;
+const clientFileSchema = z.object({
+  client: z.string().describe("The program that reads it"),
+  path: z.string(),
+  content: z.string(),
+});
 const params = z.object({ project: z.string().min(1).max(255) });
 
 /** Projects whose content comes from other registries; they use the peers' accounts, so they are the administrator's. */
-export function proxyRoutes(app: ApiApp, { factory }: ApiContext): void {
+export function proxyRoutes(app: ApiApp, context: ApiContext): void {
+  const { factory } = context;
   app.get(
     "/proxies",
     {
@@ -54,6 +60,27 @@ export function proxyRoutes(app: ApiApp, { factory }: ApiContext): void {
     async ({ params: { project }, caller }) => ({
       removed: await factory.movement.proxies.remove(project, caller.name),
     }),
+  );
+  clientFilesRoute(app, context);
+}
+
+function clientFilesRoute(app: ApiApp, { factory }: ApiContext): void {
+  app.get(
+    "/projects/:project/proxy/clients",
+    {
+      config,
+      schema: {
+        operationId: "projectProxyClients",
+        tags,
+        summary: "Show the files by which container clients come to a proxy cache",
+        params,
+        response: { 200: z.object({ files: z.array(clientFileSchema) }), 404: problemSchema },
+      },
+    },
+    async ({ params: { project }, protocol, host }) => {
+      const url = factory.config.publicUrl ?? `${protocol}://${host}`;
+      return { files: [...(await factory.movement.proxies.clientFiles(project, url))] };
+    },
   );
 }
 
