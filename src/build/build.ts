@@ -12,17 +12,36 @@ import { chooseDistribution, machineSources, type AptSource } from "./apt/source
 import { removeFolder } from "./chamber/remove-folder.ts";
 import { configure, type Configured } from "./configure.ts";
 import { fetchPackages } from "./deb/fetch.ts";
-import { fileInImage } from "./image-files.ts";
+import { imageDifference, type ImageDifference } from "./image-difference.ts";
+import { fileInImage, filesInImage } from "./image-files.ts";
 import { putImage, type BuiltImage } from "./image.ts";
 import { compressionOf, type Layer } from "./layers/layer.ts";
 import { packageLayers } from "./layers/package-layers.ts";
 import { formatLock, lockChanges, lockPath, makeLock, parseLock, readLock, writeLock } from "./lock.ts";
 import { loadRecipe, type LoadedRecipe } from "./recipe.ts";
-import { openSecurity, type SecuritySuites } from "./security-suites.ts";
+import { openSealedWorkshop, type SealedWorkshop } from "./containerfile/sealed-workshop.ts";
+import { openSecurity, type SecurityScope, type SecuritySuites } from "./security-suites.ts";
 import { readTreeFile } from "./trees/tree-file.ts";
 import { unpackPackages, type PackageTree } from "./trees/unpack-packages.ts";
 
-export type { Layer, LoadedRecipe, PackageTree, SecuritySuites };
+export type { Exit, ExitClient } from "./containerfile/exit.ts";
+export { exitAddress } from "./containerfile/exit.ts";
+export type { BaseSource } from "./containerfile/base-images.ts";
+export type { SealedImage } from "./containerfile/sealed-build.ts";
+export { machineSources };
+export type { ImageDifference, Layer, LoadedRecipe, PackageTree, SecuritySuites };
+export { bakeOrder, bakePlan, readBakeFiles, type BakePlan } from "./bake/bake.ts";
+export { renameImages } from "./bake/rename-images.ts";
+export type { BakeTarget } from "./bake/target.ts";
+export { basesOf } from "./recipe-bases.ts";
+export { readRecipeLock } from "./recipe-lock.ts";
+export { loadRecipe };
+export { lintFiles, type LintResult } from "./lint/lint-files.ts";
+export { lintSarif } from "./lint/lint-sarif.ts";
+export { imageInFile, storedImage } from "./structure/image-files.ts";
+export { runStructureTests, type TestedImage, type TestResult } from "./structure/structure.ts";
+export { parseTestFile } from "./structure/test-file.ts";
+export { jsonReport, junitReport } from "./structure/test-report.ts";
 
 /**
  * The build room: from a recipe to a lock, and from a lock to an image in the store.
@@ -75,8 +94,14 @@ export interface Workshop {
   fileOf(tree: PackageTree, path: string): Promise<Buffer | undefined>;
   /** A file as a container of an image sees it. */
   fileInImage(manifest: Manifest, path: string): Promise<Buffer | undefined>;
+  /** All files whose paths have a form, in one go over the layers. */
+  filesInImage(manifest: Manifest, form: RegExp): Promise<Map<string, Buffer>>;
+  /** What differs between two images, down to the file. */
+  difference(before: Manifest, after: Manifest): Promise<ImageDifference>;
   /** What the security suites held when their lists were last updated; `undefined` where they never were. */
-  security(lock: Lock, watch: Watch & { readonly refresh: boolean }): Promise<SecuritySuites | undefined>;
+  security(scope: SecurityScope, watch: Watch & { readonly refresh: boolean }): Promise<SecuritySuites | undefined>;
+  /** Containerfiles. */
+  readonly sealed: SealedWorkshop;
 }
 
 /** Where a recipe is built for and from. */
@@ -118,6 +143,7 @@ export async function openWorkshop({ dataDir, blobs, sources }: WorkshopOptions)
     work: join(cache, "work"),
   };
   for (const folder of Object.values(folders)) await mkdir(folder, { recursive: true });
+  const sealed = openSealedWorkshop({ blobs, cache });
   return {
     load: loadRecipe,
     readLock: (target) => readLock(target.lockPath),
@@ -127,13 +153,9 @@ export async function openWorkshop({ dataDir, blobs, sources }: WorkshopOptions)
     },
     keepLock: async (lock) => (await blobs.put(Buffer.from(formatLock(lock)))).digest,
     lockOf: async (digest) => parseLock((await blobs.read(digest)).toString("utf8"), digest),
-    needsOf: async (digest) => blobsOf(parseLock((await blobs.read(digest)).toString("utf8"), digest)),
+    needsOf: (digest) => needsOf(blobs, sealed, digest),
     changes: lockChanges,
-    async target(loaded, wish) {
-      const wanted = wish === undefined ? [loaded.recipe.distribution].flat() : [wish];
-      const chosen = chooseDistribution(wanted, sources ?? (await machineSources()));
-      return { ...chosen, lockPath: lockPath(loaded.folder, chosen.distribution, loaded.recipe.architecture) };
-    },
+    target: async (loaded, wish) => targetOf(loaded, wish, sources ?? (await machineSources())),
     resolve: (loaded, target, { previous, signal }) =>
       resolveRecipe({ loaded, target, previous, cacheFolder: folders.apt, blobs, signal }),
     fetch: (lock, { sources: from }, { signal, onProgress }) =>
@@ -165,8 +187,22 @@ export async function openWorkshop({ dataDir, blobs, sources }: WorkshopOptions)
     assemble: ({ recipe }, lock, { lockDigest, layers }) => putImage({ recipe, lock, lockDigest, layers, blobs }),
     fileOf: readTreeFile,
     fileInImage: (manifest, path) => fileInImage(blobs, manifest, path),
-    security: (lock, watch) => openSecurity({ lock, sources, watch, blobs, folders }),
+    filesInImage: (manifest, form) => filesInImage(blobs, manifest, form),
+    difference: (before, after) => imageDifference(blobs, before, after),
+    security: (scope, watch) => openSecurity({ scope, sources, watch, blobs, folders }),
+    sealed,
   };
+}
+
+async function needsOf(blobs: BlobStore, sealed: SealedWorkshop, digest: Digest): Promise<Digest[]> {
+  if (await sealed.isLock(digest)) return await sealed.needsOf(await sealed.lockOf(digest));
+  return blobsOf(parseLock((await blobs.read(digest)).toString("utf8"), digest));
+}
+
+function targetOf({ recipe, folder }: LoadedRecipe, wish: string | undefined, sources: readonly AptSource[]): Target {
+  const wanted = wish === undefined ? [recipe.distribution].flat() : [wish];
+  const chosen = chooseDistribution(wanted, sources);
+  return { ...chosen, lockPath: lockPath(folder, chosen.distribution, recipe.architecture) };
 }
 
 /** Removes what killed builds left behind; to be called by the one owner of the data folder before any build. */

@@ -22,6 +22,34 @@ export async function fileInImage(blobs: BlobStore, manifest: Manifest, path: st
   return undefined;
 }
 
+/**
+ * Reads all regular files of an image whose paths have a form, as {@link fileInImage} does, in one go over its layers.
+ *
+ * @throws Failure `too_large`, `archive_hostile`
+ */
+export async function filesInImage(blobs: BlobStore, manifest: Manifest, form: RegExp): Promise<Map<string, Buffer>> {
+  const files = new Map<string, Buffer>();
+  for (const layer of manifest.layers) {
+    const found = new Map<string, Buffer>();
+    const gone = new Set<string>();
+    for await (const { header, body } of readTar(await openLayer(blobs, layer))) {
+      const { path, kind, sizeBytes } = header;
+      if (/(?:^|\/)\.wh\./.test(path)) gone.add(path);
+      else if (kind === "file" && form.test(path)) found.set(path, await collect(body(), path, sizeBytes));
+    }
+    if (gone.size > 0)
+      for (const path of files.keys())
+        if (
+          whiteoutsOf(path)
+            .values()
+            .some((mark) => gone.has(mark))
+        )
+          files.delete(path);
+    for (const [path, content] of found) files.set(path, content);
+  }
+  return files;
+}
+
 async function fileInLayer(blobs: BlobStore, layer: Descriptor, path: string): Promise<Buffer | "removed" | undefined> {
   const removers = whiteoutsOf(path);
   let isRemoved = false;
@@ -40,7 +68,11 @@ function whiteoutsOf(path: string): Set<string> {
   return new Set([...marks, ...opaque]);
 }
 
-async function openLayer(blobs: BlobStore, { digest, mediaType }: Descriptor): Promise<AsyncIterable<Uint8Array>> {
+/** Unpacks a layer, as its media type says. */
+export async function openLayer(
+  blobs: BlobStore,
+  { digest, mediaType }: Descriptor,
+): Promise<AsyncIterable<Uint8Array>> {
   const packed = await blobs.open(digest);
   if (!mediaType.includes("zstd") && !mediaType.includes("gzip")) return packed;
   const decoder = mediaType.includes("zstd")

@@ -7,6 +7,7 @@ import { sha256Hex } from "../base/hash.ts";
 import { canonicalJson } from "../base/json.ts";
 import { limits } from "../base/limits.ts";
 import { recipeSchema, type Recipe } from "../model/recipe.ts";
+import { readContext, type BuildContextFiles } from "./containerfile/context.ts";
 
 /** A recipe as read from its folder, with the bytes of every file that it names. */
 export interface LoadedRecipe {
@@ -14,8 +15,16 @@ export interface LoadedRecipe {
   readonly recipe: Recipe;
   /** Content of each of `recipe.files`, in order. */
   readonly contents: readonly Buffer[];
+  /** What a recipe with a Containerfile consists of besides. */
+  readonly containerfile?: LoadedContainerfile;
   /** SHA-256 in hex over the recipe and the contents: what a lock was made from. */
   readonly sha256: string;
+}
+
+/** A Containerfile with the files that it can reach. */
+interface LoadedContainerfile {
+  readonly text: string;
+  readonly context: BuildContextFiles;
 }
 
 /**
@@ -31,7 +40,12 @@ export async function loadRecipe(folder: string, architecture?: string): Promise
   for (const file of recipe.files)
     contents.push(file.source === undefined ? Buffer.from(file.content ?? "") : await readBeside(folder, file.source));
   const digests = contents.map((content) => sha256Hex(content));
-  return { folder, recipe, contents, sha256: sha256Hex(canonicalJson({ recipe, digests })) };
+  if (recipe.containerfile === undefined)
+    return { folder, recipe, contents, sha256: sha256Hex(canonicalJson({ recipe, digests })) };
+  const text = (await readBeside(folder, recipe.containerfile)).toString("utf8");
+  const context = await readContext(folder, recipe.context ?? ".");
+  const inputs = { recipe, containerfile: sha256Hex(text), context: context.sha256 };
+  return { folder, recipe, contents, containerfile: { text, context }, sha256: sha256Hex(canonicalJson(inputs)) };
 }
 
 interface RecipeSource {

@@ -15,18 +15,33 @@ const distribution = z.string().regex(distributionForm, "must be such as debian:
 /** Ready-made repairs that an image without configured packages needs. */
 const fixups = ["passwd", "certificates", "ld-cache", "nsswitch", "os-release", "alternatives"] as const;
 
-/** An `image.yaml`. */
-export const recipeSchema = z.strictObject({
+const recipeFields = z.strictObject({
   name: z.string().regex(/^[a-z0-9]+(?:[._/-][a-z0-9]+)*$/, "must be a repository name"),
   title: z.string().min(1),
   description: z.string().optional(),
   /** One distribution, or several in order of preference: the first that the machine's sources offer is taken. */
-  distribution: z.union([distribution, z.array(distribution).min(1)]),
+  distribution: z.union([distribution, z.array(distribution).min(1)]).default([]),
   architecture: z.enum(["amd64", "arm64"]).default("amd64"),
   /** `full` installs and configures with dpkg; `runtime` only unpacks, for short closed lists. */
   flavour: z.enum(["full", "runtime"]).default("full"),
   tags: z.array(z.string()).default(["latest"]),
-  packages: z.array(packageName).min(1),
+  packages: z.array(packageName).default([]),
+  /** A Containerfile beside image.yaml that makes the image, in a sealed build, in place of packages. */
+  containerfile: z
+    .string()
+    .regex(/^(?!\/)(?!.*(?:^|\/)\.\.(?:\/|$)).+$/, "must be a path inside the recipe's folder")
+    .optional(),
+  /** The recipe that this one is a variant of: it is built first. What FROM and COPY name counts without being said. */
+  base: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9._-]*$/, "must be the name of a recipe's folder")
+    .optional(),
+  /** Values of the Containerfile's arguments. */
+  args: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string()).optional(),
+  /** The stage of the Containerfile that is built; the last one by default. */
+  target: z.string().optional(),
+  /** The folder that COPY and ADD read from, inside the recipe's; the recipe's folder by default. */
+  context: z.string().optional(),
   /** Packages that are taken where the distribution has them and left out where not. */
   optionalPackages: z.array(packageName).default([]),
   users: z
@@ -77,6 +92,20 @@ export const recipeSchema = z.strictObject({
       compression: z.enum(["zstd", "gzip"]).default("zstd"),
     })
     .default({ budget: 40, compression: "zstd" }),
+});
+
+/** An `image.yaml`. */
+export const recipeSchema = recipeFields.superRefine((recipe, { addIssue }) => {
+  const hasPackages = recipe.packages.length > 0;
+  const issue = (path: string, message: string): void => addIssue({ code: "custom", path: [path], message });
+  if (recipe.containerfile === undefined) {
+    if (!hasPackages) issue("packages", "must name at least one package, or there must be a containerfile");
+    if ([recipe.distribution].flat().length === 0) issue("distribution", "is needed for packages");
+    if (recipe.base !== undefined) issue("base", "needs a containerfile that builds on it");
+    return;
+  }
+  for (const key of ["packages", "optionalPackages", "users", "directories", "files"] as const)
+    if (recipe[key].length > 0) issue(key, "belongs into the Containerfile, where there is one");
 });
 
 /** A recipe as it is read, with every default filled in. */

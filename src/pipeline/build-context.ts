@@ -8,6 +8,7 @@ import type { Registry } from "../registry/registry.ts";
 import type { SigningKey } from "../sign/sign.ts";
 import type { Store } from "../store/store.ts";
 import type { BuildRequest } from "./factory.ts";
+import type { SealedDoors } from "./sealed-doors.ts";
 
 /** What every build of one server shares. */
 export interface Site {
@@ -19,6 +20,8 @@ export interface Site {
   readonly keys: { readonly release: SigningKey; readonly evidence: SigningKey };
   /** Host and port by which clients name the registry; signatures carry it. */
   readonly registryHost: () => string;
+  /** What sealed builds are let in by. */
+  readonly sealedDoors: () => SealedDoors;
   /** Queues a clean rebuild that proves or corrects an image of a kept system. */
   readonly requestProof: (proof: ProofRequest) => Promise<void>;
 }
@@ -36,6 +39,8 @@ export interface BuildContext extends Site {
   readonly request: BuildRequest;
   /** Set in a proof: the very lock to build from, and from nothing. */
   readonly pinnedLock: Digest | undefined;
+  /** Set in a proof: the image that the lock gave. */
+  readonly proves?: Digest;
   /** Milliseconds of each step that ran so far. */
   readonly durations: Partial<Record<StepName, number>>;
 }

@@ -3,12 +3,11 @@ import { isoSeconds, nowIso } from "../base/clock.ts";
 import { Failure } from "../base/errors.ts";
 import { sha256Hex } from "../base/hash.ts";
 import { canonicalJson } from "../base/json.ts";
-import type { PackageTree, SecuritySuites } from "../build/build.ts";
+import type { SecuritySuites } from "../build/build.ts";
 import type { Digest } from "../model/digest.ts";
 import { severities, type ScanReport, type Severity } from "../model/finding.ts";
-import type { Lock } from "../model/lock.ts";
 import type { Manifest } from "../model/oci.ts";
-import type { Package } from "../model/package.ts";
+import type { Distribution, Package } from "../model/package.ts";
 import type { Exception, Verdict } from "../model/verdict.ts";
 import { defaultPolicy, judge, policyDocument } from "../policy/policy.ts";
 import { cyclonedx, packagesFromDpkgStatus, spdx, withLicences } from "../sbom/sbom.ts";
@@ -17,7 +16,8 @@ import { listFeeds } from "../store/advisories-records.ts";
 import { listExceptions } from "../store/exception-records.ts";
 import { recordMinted } from "./admission/catalogue-job.ts";
 import type { BuildContext, Site } from "./build-context.ts";
-import { watch, type Inputs, type MadeImage, type Trees } from "./image-steps.ts";
+import { watch } from "./image-steps.ts";
+import type { MadeImage, Making } from "./made-image.ts";
 import { runStage } from "./stage.ts";
 import { version } from "./version.ts";
 
@@ -29,24 +29,20 @@ export interface Sboms {
 }
 
 /** sbom: reads the package database out of the finished image and writes it down in both formats. */
-export async function writeSboms(
-  context: BuildContext,
-  { loaded, lock, lockDigest }: Inputs,
-  parts: { readonly image: MadeImage; readonly trees: Trees },
-): Promise<Sboms> {
+export async function writeSboms(context: BuildContext, making: Making, image: MadeImage): Promise<Sboms> {
   const { store } = context;
-  const { image } = parts;
+  const { loaded, distribution, epochSeconds, lockDigest } = making;
   return runStage(context, {
     name: "sbom",
     version: 1,
     input: { image: image.digest, lockDigest },
     async work() {
-      const packages = await packagesOf(context, { lock, image, trees: await parts.trees() });
+      const packages = await packagesOf(context, making, image);
       const input = {
         name: loaded.recipe.name,
         imageDigest: image.digest,
-        distribution: lock.distribution,
-        createdAt: isoSeconds(lock.epochSeconds * 1000),
+        distribution,
+        createdAt: isoSeconds(epochSeconds * 1000),
         packages,
         toolVersion: version,
       };
@@ -61,25 +57,18 @@ export async function writeSboms(
   });
 }
 
-interface PackageParts {
-  readonly lock: Lock;
-  readonly image: MadeImage;
-  readonly trees: readonly PackageTree[];
-}
-
-/** What dpkg in the image says is installed, with what the lock knows of each archive and its licences. */
-async function packagesOf({ workshop }: Site, { lock, image, trees }: PackageParts): Promise<Package[]> {
+/** What dpkg in the image says is installed, with what is known of each archive and its licences. */
+async function packagesOf({ workshop }: Site, making: Making, image: MadeImage): Promise<Package[]> {
   const status = await workshop.fileInImage(JSON.parse(image.manifestBytes) as Manifest, "var/lib/dpkg/status");
-  if (status === undefined) throw new Failure("internal", "The image has no package database");
-  const archives = new Map(lock.packages.map(({ name, architecture, sha256 }) => [`${name}:${architecture}`, sha256]));
-  const copyrights = new Map<string, string>();
-  for (const tree of trees) {
-    const text = await workshop.fileOf(tree, `usr/share/doc/${tree.locked.name}/copyright`);
-    if (text !== undefined) copyrights.set(tree.locked.name, text.toString("utf8"));
-  }
-  const packages = withLicences(packagesFromDpkgStatus(status.toString("utf8")), (name) => copyrights.get(name));
-  return packages.map((item) => {
-    const sha256 = archives.get(`${item.name}:${item.architecture}`);
+  if (status === undefined)
+    throw new Failure("gate_denied", "Cannot tell what is in the image: it has no package database of Debian's", {
+      hint: "Build on a base that has one: what cannot be listed cannot be scanned",
+    });
+  const found = packagesFromDpkgStatus(status.toString("utf8"));
+  const copyrights = new Map<string, string | undefined>();
+  for (const { name } of found) copyrights.set(name, await making.copyrightOf(name));
+  return withLicences(found, (name) => copyrights.get(name)).map((item) => {
+    const sha256 = making.archives.get(`${item.name}:${item.architecture}`);
     return sha256 === undefined ? item : { ...item, sha256 };
   });
 }
@@ -94,25 +83,26 @@ export interface Scan {
 /** scan: matches the packages against the signed security suites and every imported feed. */
 export async function scanImage(
   context: BuildContext,
-  inputs: Inputs,
+  { distribution, architecture }: Making,
   parts: { readonly image: MadeImage; readonly sboms: Sboms },
 ): Promise<Scan> {
   const { store } = context;
-  const { lock } = inputs;
+  const { packages } = parts.sboms;
   const watching = watch(context, "scan", "bytes");
+  const scope = { distribution, architecture, packages };
   // A lock that came with the recipe needs no resolver, but the scan needs to know what was fixed since.
   const suites =
-    (await context.workshop.security(lock, { ...watching, refresh: false })) ??
+    (await context.workshop.security(scope, { ...watching, refresh: false })) ??
     (context.request.mode === "locked"
       ? undefined
-      : await context.workshop.security(lock, { ...watching, refresh: true }));
+      : await context.workshop.security(scope, { ...watching, refresh: true }));
   const feeds = (await listFeeds(store.db)).map(({ name, generation }) => [name, generation]);
   return runStage(context, {
     name: "scan",
     version: 1,
     input: { image: parts.image.digest, suites: suites?.fingerprint ?? null, feeds },
     async work() {
-      const report = await matchPackages(context, { lock, packages: parts.sboms.packages, suites });
+      const report = await matchPackages(context, { distribution, packages, suites });
       const { digest } = await store.blobs.put(Buffer.from(canonicalJson(report)));
       return { report: digest, severities: countSeverities(report), coverage: report.coverage };
     },
@@ -123,30 +113,33 @@ export async function scanImage(
 }
 
 interface MatchInput {
-  readonly lock: Lock;
+  readonly distribution: Distribution;
   readonly packages: readonly Package[];
   readonly suites: SecuritySuites | undefined;
 }
 
 /** What is known today about packages: the security suites first, then every imported feed. */
-export async function matchPackages({ store }: Site, { lock, packages, suites }: MatchInput): Promise<ScanReport> {
+export async function matchPackages(
+  { store }: Site,
+  { distribution, packages, suites }: MatchInput,
+): Promise<ScanReport> {
   const content = await suites?.content();
   const suite = await securitySuiteLookup({
     packages,
     suites: content,
     candidates: content?.offers ?? [],
-    distribution: lock.distribution,
-    ecosystem: ecosystemFor(lock.distribution) ?? "",
+    distribution,
+    ecosystem: ecosystemFor(distribution) ?? "",
     changelogOf: async (source, sourceVersion) => suites?.changelogOf(source, sourceVersion),
     compare: versionOrder("deb")!,
   });
-  return match(packages, lock.distribution, combinedLookup([suite, indexLookup(store.db)]));
+  return match(packages, distribution, combinedLookup([suite, indexLookup(store.db)]));
 }
 
 /** Tells admission what the build knows of its image, so that the image is not read again. */
 export async function recordScan(
   { store }: Site,
-  { lock }: Inputs,
+  { distribution }: Making,
   parts: {
     readonly image: MadeImage;
     readonly published: { readonly repository: string };
@@ -155,7 +148,6 @@ export async function recordScan(
   },
 ): Promise<void> {
   const report = JSON.parse((await store.blobs.read(parts.scan.report)).toString("utf8")) as ScanReport;
-  const { distribution } = lock;
   const { repository } = parts.published;
   await recordMinted(store, {
     digest: parts.image.digest,
@@ -189,9 +181,9 @@ function formatSeverities(counts: Readonly<Record<Severity, number>>): string {
 }
 
 /** gate: judges the scan by policy and exceptions; a refusal is recorded and ends the build before anyone sees the image. */
-export async function passGate(context: BuildContext, inputs: Inputs, scan: Scan): Promise<Digest> {
+export async function passGate(context: BuildContext, { loaded }: Making, scan: Scan): Promise<Digest> {
   const { store, config } = context;
-  const repository = inputs.loaded.recipe.name;
+  const repository = loaded.recipe.name;
   const exceptions = await listExceptions(store.db);
   const { verdict, result } = await runStage(context, {
     name: "gate",

@@ -1,4 +1,5 @@
 import type { Log } from "../base/log.ts";
+import type { ImageDifference } from "../build/build.ts";
 import type { Config } from "../config/config.ts";
 import type { EventFollower, EventFollowing, Queue, Schedules } from "../jobs/jobs.ts";
 import type { Digest } from "../model/digest.ts";
@@ -88,6 +89,8 @@ export interface Factory extends Features {
   scan(reference: string): Promise<ScanReport>;
   gate(reference: string): Promise<Verdict>;
   verify(reference: string): Promise<VerificationReport>;
+  /** What differs between two minted images, down to the file. */
+  difference(before: string, after: string): Promise<ImageDifference>;
   /** Why the image is as it is: recipe, lock, build, verdict. */
   why(reference: string): Promise<unknown>;
   /** Reads advisories from a folder, an archive or an address into the index. */

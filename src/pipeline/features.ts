@@ -4,12 +4,15 @@ import { openSecretBox } from "../base/secret-box.ts";
 import type { Workshop } from "../build/build.ts";
 import type { Config } from "../config/config.ts";
 import type { Queue, Schedules } from "../jobs/jobs.ts";
+import type { Mirror } from "../mirror/mirror.ts";
 import { type Collection, type Lifetime, type Registry, type Webhooks } from "../registry/registry.ts";
 import type { Store } from "../store/store.ts";
 import { type Admission, openAdmission } from "./admission/admission.ts";
 import { type Backups, openBackups } from "./backups.ts";
 import { openStorageCare } from "./collection.ts";
 import { openTagCare } from "./lifetime.ts";
+import { openMirrors } from "./mirror.ts";
+import type { MirrorCare } from "./mirror-care.ts";
 import { type Movement, openMovement } from "./movement.ts";
 import { openHooks } from "./webhooks.ts";
 
@@ -36,6 +39,8 @@ export interface Features {
   readonly backups: Backups;
   readonly collection: Collection;
   readonly lifetime: Lifetime;
+  readonly mirror: Mirror;
+  readonly mirrorCare: MirrorCare;
   readonly movement: Movement;
   readonly webhooks: Webhooks;
 }
@@ -57,13 +62,24 @@ export async function openFeatures(ground: Ground): Promise<OpenFeatures> {
   const backups = await openBackups(ground);
   const lifetime = await openTagCare(ground, collection);
   const movement = await openMovement({ ...ground, box, admission });
+  const mirrors = await openMirrors({ ...ground, box });
   const webhooks = await openHooks(ground, box);
   return {
-    features: { admission, backups, collection, lifetime, movement, webhooks },
+    features: {
+      admission,
+      backups,
+      collection,
+      lifetime,
+      mirror: mirrors.mirror,
+      mirrorCare: mirrors.mirrorCare,
+      movement,
+      webhooks,
+    },
     async stop() {
       await admission.close();
       await webhooks.close();
       await movement.close();
+      await mirrors.close();
     },
     close: async () => await lifetime.close(),
   };

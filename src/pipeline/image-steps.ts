@@ -4,6 +4,7 @@ import type { Digest } from "../model/digest.ts";
 import type { Lock } from "../model/lock.ts";
 import type { StepName } from "../model/progress.ts";
 import type { BuildContext } from "./build-context.ts";
+import type { MadeImage } from "./made-image.ts";
 import { runStage } from "./stage.ts";
 
 /** What a build is made from once it is resolved. */
@@ -120,17 +121,6 @@ export async function makeLayers(
   return layers;
 }
 
-/** An image in the store, before anyone may see it. */
-export interface MadeImage {
-  readonly digest: Digest;
-  readonly manifestBytes: string;
-  readonly sizeBytes: number;
-  readonly unpackedBytes: number;
-  readonly layerCount: number;
-  /** Whether its last layers come from going on from an earlier system. */
-  readonly isProvisional: boolean;
-}
-
 /** configure: lets the packages configure themselves in a chamber and puts the image together. */
 export async function makeImage(
   context: BuildContext,
@@ -167,7 +157,11 @@ export async function makeImage(
   });
 }
 
-async function allStored({ store }: BuildContext, blobs: readonly { readonly digest: Digest }[]): Promise<boolean> {
+/** Whether the store has every one of them. */
+export async function allStored(
+  { store }: BuildContext,
+  blobs: readonly { readonly digest: Digest }[],
+): Promise<boolean> {
   const found = await Promise.all(blobs.map(({ digest }) => store.blobs.stat(digest)));
   return found.every((stat) => stat !== undefined);
 }

@@ -1,6 +1,9 @@
 import { importAdvisories } from "../advisories/advisories.ts";
+import { nowMs } from "../base/clock.ts";
 import { Failure } from "../base/errors.ts";
+import type { LoadedRecipe } from "../build/build.ts";
 import { parseDigest, type Digest } from "../model/digest.ts";
+import type { Manifest } from "../model/oci.ts";
 import type { ScanReport } from "../model/finding.ts";
 import type { ProgressListener } from "../model/progress.ts";
 import { parseReference } from "../model/reference.ts";
@@ -17,7 +20,7 @@ import { registrySource } from "./registry-source.ts";
 
 type Inquiries = Pick<
   Factory,
-  "images" | "image" | "lock" | "sbom" | "scan" | "gate" | "verify" | "why" | "importAdvisories"
+  "images" | "image" | "lock" | "sbom" | "scan" | "gate" | "verify" | "difference" | "why" | "importAdvisories"
 >;
 
 const listedMax = 1000;
@@ -55,21 +58,38 @@ export function inquiries(site: Site): Inquiries {
         deep: true,
       });
     },
+    async difference(before, after) {
+      const manifestOf = async (reference: string): Promise<Manifest> => {
+        const { repository, digest } = await required(site, reference);
+        const found = await site.registry.getManifest(repository, digest);
+        if (found === undefined) throw new Failure("not_found", `Cannot compare "${digest}": "${repository}" lost it`);
+        return JSON.parse(found.bytes.toString("utf8")) as Manifest;
+      };
+      return await site.workshop.difference(await manifestOf(before), await manifestOf(after));
+    },
     async why(reference) {
       const image = await required(site, reference);
       const verdict = image.evidence.find(({ kind }) => kind === "verdict");
-      const lock = await site.workshop.lockOf(image.lockDigest);
       return {
         image,
         verdict:
           verdict === undefined
             ? undefined
             : (JSON.parse((await store.blobs.read(verdict.digest)).toString("utf8")) as unknown),
-        lock: { recipe: lock.recipe, distribution: lock.distribution, indexes: lock.indexes, resolver: lock.resolver },
+        lock: await lockSummary(site, image.lockDigest),
       };
     },
     importAdvisories: (source, listener) => importFeeds(site, source, listener),
   };
+}
+
+async function lockSummary({ workshop }: Site, digest: Digest): Promise<unknown> {
+  if (await workshop.sealed.isLock(digest)) {
+    const { requests, ...lock } = await workshop.sealed.lockOf(digest);
+    return { ...lock, requestCount: requests.length };
+  }
+  const { recipe, distribution, indexes, resolver } = await workshop.lockOf(digest);
+  return { recipe, distribution, indexes, resolver };
 }
 
 async function find(site: Site, reference: string): Promise<ImageSummary | undefined> {
@@ -105,7 +125,6 @@ async function present({ registry, store }: Site, record: ImageRecord): Promise<
 
 /** Today's findings: lists are updated where the archives answer, and used as they are where not. */
 async function scanAgain(site: Site, image: ImageSummary): Promise<ScanReport> {
-  const lock = await site.workshop.lockOf(image.lockDigest);
   const manifest = await site.registry.getManifest(image.repository, image.digest);
   const status =
     manifest === undefined
@@ -117,11 +136,15 @@ async function scanAgain(site: Site, image: ImageSummary): Promise<ScanReport> {
   if (status === undefined)
     throw new Failure("not_found", `Cannot scan "${image.digest}": its package database cannot be read`);
   const watch = { signal: new AbortController().signal, onProgress: () => undefined };
-  const suites = await site.workshop.security(lock, { ...watch, refresh: true }).catch((error: unknown) => {
+  const packages = packagesFromDpkgStatus(status.toString("utf8"));
+  const [id = "", version = ""] = image.distribution.split(":");
+  const distribution = { id, version, codename: "" };
+  const scope = { distribution, architecture: image.architecture, packages };
+  const suites = await site.workshop.security(scope, { ...watch, refresh: true }).catch((error: unknown) => {
     if (!(error instanceof Failure) || error.code !== "upstream_unreachable") throw error;
-    return site.workshop.security(lock, { ...watch, refresh: false });
+    return site.workshop.security(scope, { ...watch, refresh: false });
   });
-  return matchPackages(site, { lock, packages: packagesFromDpkgStatus(status.toString("utf8")), suites });
+  return matchPackages(site, { distribution, packages, suites });
 }
 
 async function makeLock(
@@ -131,12 +154,51 @@ async function makeLock(
 ): Promise<{ path: string; changes: string[] }> {
   const { workshop } = site;
   const loaded = await workshop.load(await recipeFolder({ ...site, request }), request.architecture);
+  if (loaded.containerfile !== undefined) return await recordLock(site, { loaded, request, listener });
   const target = await workshop.target(loaded, request.distribution);
   const previous = await workshop.readLock(target).catch(() => undefined);
   listener({ kind: "step-started", step: "resolve" });
   const { lock } = await workshop.resolve(loaded, target, { previous, signal: new AbortController().signal });
   await workshop.writeLock(target, lock);
   return { path: target.lockPath, changes: workshop.changes(previous, lock) };
+}
+
+interface LockWish {
+  readonly loaded: LoadedRecipe;
+  readonly request: BuildRequest;
+  readonly listener: ProgressListener;
+}
+
+/** What a Containerfile takes in is only known by running it. */
+async function recordLock(
+  { workshop: { sealed }, sealedDoors }: Site,
+  { loaded, request, listener }: LockWish,
+): Promise<{ path: string; changes: string[] }> {
+  const previous = await sealed.readLock(loaded).catch(() => undefined);
+  listener({ kind: "step-started", step: "resolve" });
+  const { lock } = await sealed.record({
+    loaded,
+    args: {},
+    exit: sealedDoors().exit,
+    source: sealedDoors().bases,
+    epochSeconds: Math.floor(nowMs() / 1000),
+    actor: request.actor,
+    watch: {
+      signal: new AbortController().signal,
+      onProgress: (done, total, note) =>
+        listener({
+          kind: "step-progress",
+          step: "resolve",
+          done,
+          total,
+          unit: "instructions",
+          ...(note === undefined ? {} : { note }),
+        }),
+      onLine: (line) => listener({ kind: "log", step: "resolve", line }),
+    },
+  });
+  await sealed.writeLock(loaded, lock);
+  return { path: sealed.lockPath(loaded), changes: sealed.changes(previous, lock) };
 }
 
 async function importFeeds({ store }: Site, place: string, listener: ProgressListener): Promise<AdvisoryImport[]> {

@@ -5,15 +5,17 @@ import type { Digest } from "../model/digest.ts";
 import { stepNames, type StepName } from "../model/progress.ts";
 import { putImageRecord } from "../store/images-records.ts";
 import type { BuildContext } from "./build-context.ts";
+import { makeOfContainerfile } from "./containerfile-driver.ts";
 import { passGate, recordScan, scanImage, writeSboms } from "./evidence-steps.ts";
 import type { ImageSummary } from "./factory.ts";
-import { fetchArchives, makeImage, makeLayers, resolveInputs, writeLock, type Trees } from "./image-steps.ts";
+import { makeOfPackages } from "./package-driver.ts";
 import { attestEvidence, publishImage, signRelease, verifyRelease } from "./release-steps.ts";
 
 /**
  * Mints an image: the whole of the product in one sentence.
  *
- * resolve → lock → fetch → layers → configure → SBOM → scan → gate → publish → sign → attest → verify.
+ * resolve → lock → fetch → layers → configure → SBOM → scan → gate → publish → sign → attest → verify; the recipe
+ * says which driver makes the image: packages, or a Containerfile in a sealed build.
  *
  * Each step is durable and gives the same for the same input, so that a killed build goes on where it was, and
  * a build of what is known takes no time. Nobody sees the image before the gate let it pass; the moving tags
@@ -22,30 +24,25 @@ import { attestEvidence, publishImage, signRelease, verifyRelease } from "./rele
 export async function mint(context: BuildContext): Promise<Digest> {
   const startedAt = nowIso();
   const loaded = await context.workshop.load(await recipeFolder(context), context.request.architecture);
-  const target = await context.workshop.target(loaded, context.request.distribution);
+  const make = loaded.containerfile === undefined ? makeOfPackages : makeOfContainerfile;
 
-  const inputs = await resolveInputs(context, loaded, target);
-  await writeLock(context, inputs);
-  await fetchArchives(context, inputs);
-  const trees = unpackOnce(context, inputs.lock);
-  const layers = await makeLayers(context, inputs, trees);
-  const image = await makeImage(context, inputs, { layers, trees, mayReuse: context.pinnedLock === undefined });
-  const sboms = await writeSboms(context, inputs, { image, trees });
-  const scan = await scanImage(context, inputs, { image, sboms });
-  const verdict = await passGate(context, inputs, scan);
-  const published = await publishImage(context, inputs, { image, startedAt });
-  await recordScan(context, inputs, { image, published, sboms, scan });
+  const { image, making } = await make(context, loaded);
+  const sboms = await writeSboms(context, making, image);
+  const scan = await scanImage(context, making, { image, sboms });
+  const verdict = await passGate(context, making, scan);
+  const published = await publishImage(context, making, { image, startedAt });
+  await recordScan(context, making, { image, published, sboms, scan });
   await signRelease(context, image, published);
-  await attestEvidence(context, { inputs, image, published, evidence: { sboms, scan, verdict } });
-  const tags = await verifyRelease(context, inputs, { image, published });
+  await attestEvidence(context, { making, image, published, evidence: { sboms, scan, verdict } });
+  const tags = await verifyRelease(context, making, { image, published });
 
   await recordImage(context, {
     digest: image.digest,
     repository: published.repository,
     tags,
     recipe: context.request.recipe,
-    distribution: `${inputs.lock.distribution.id}:${inputs.lock.distribution.version}`,
-    architecture: inputs.lock.architecture,
+    distribution: `${making.distribution.id}:${making.distribution.version}`,
+    architecture: making.architecture,
     builtAt: nowIso(),
     sizeBytes: image.sizeBytes,
     unpackedBytes: image.unpackedBytes,
@@ -60,12 +57,12 @@ export async function mint(context: BuildContext): Promise<Digest> {
       { kind: "scan", digest: scan.report },
       { kind: "verdict", digest: verdict },
     ],
-    lockDigest: inputs.lockDigest,
+    lockDigest: making.lockDigest,
     durations: allDurations(context),
     reproduced: "untested",
   });
   if (image.isProvisional)
-    await context.requestProof({ image: image.digest, lockDigest: inputs.lockDigest, request: context.request });
+    await context.requestProof({ image: image.digest, lockDigest: making.lockDigest, request: context.request });
   return image.digest;
 }
 
@@ -76,24 +73,6 @@ export async function recipeFolder({ request, config }: Pick<BuildContext, "requ
     () => false,
   );
   return hasRecipe || request.recipe.includes("/") ? request.recipe : join(config.recipesDir, request.recipe);
-}
-
-/** Trees are unpacked when a step first needs them: a build of what is known never does. */
-function unpackOnce({ workshop, job }: BuildContext, lock: Parameters<BuildContext["workshop"]["unpack"]>[0]): Trees {
-  let trees: ReturnType<Trees> | undefined;
-  return () =>
-    (trees ??= workshop.unpack(lock, {
-      signal: job.signal,
-      onProgress: (done, total, note) =>
-        job.emit({
-          kind: "step-progress",
-          step: "layers",
-          done,
-          total,
-          unit: "packages",
-          ...(note === undefined ? {} : { note }),
-        }),
-    }));
 }
 
 function allDurations({ durations }: BuildContext): Record<StepName, number> {

@@ -7,6 +7,7 @@ import { clearWork, openWorkshop } from "../build/build.ts";
 import type { Config } from "../config/config.ts";
 import { followEvents, openQueue, openSchedules, type Queue, type RunContext } from "../jobs/jobs.ts";
 import type { Digest } from "../model/digest.ts";
+import type { Manifest } from "../model/oci.ts";
 import type { ProgressEvent } from "../model/progress.ts";
 import { openRegistry } from "../registry/registry.ts";
 import { openKey } from "../sign/sign.ts";
@@ -18,8 +19,12 @@ import { openFeatures } from "./features.ts";
 import type { BuildRequest, BuildRun, Factory, ImageSummary } from "./factory.ts";
 import { mint } from "./mint.ts";
 import { inquiries } from "./inquiries.ts";
+import { openSealedDoors } from "./sealed-doors.ts";
 
 export { restoreDataFolder } from "./backups.ts";
+export { lintRecipes, type LintAnswer, type TestAnswer, testImage } from "./checks.ts";
+export { planBake, prepareBake } from "./bake.ts";
+export { type GraphState, recipeGraph, variantWaves } from "./variants-due.ts";
 
 /** How a factory is opened. */
 interface FactoryOptions {
@@ -76,6 +81,7 @@ async function assemble({ config, store, log, isStanding }: Assembly): Promise<F
     log,
     keys,
     registryHost: () => host,
+    sealedDoors: () => doors,
     async requestProof(proof) {
       await addProof(store.db, { digest: proof.image, result: "pending", detail: "a clean rebuild is to come" });
       if (isStanding) await enqueueProof(queue, proof);
@@ -84,6 +90,7 @@ async function assemble({ config, store, log, isStanding }: Assembly): Promise<F
   const pems = { releasePem: keys.release.publicPem, evidencePem: keys.evidence.publicPem };
   const ground = { store, registry, workshop, queue, schedules, config, log, isStanding, ...pems };
   const { features, stop, close } = await openFeatures(ground);
+  const doors = openSealedDoors({ ...features, registry, registryHost: () => host });
   queue.define("build", 1, (job) => runBuild(site, job), { attemptsMax: 1 });
   if (isStanding) await takeStanding(site, queue);
   return {
@@ -170,15 +177,27 @@ async function runBuild(site: Site, job: RunContext): Promise<{ image: Digest }>
 /** Builds again from nothing. What is equal is proven; what is not is replaced by the clean image. */
 async function runProof(site: Site, job: RunContext): Promise<{ image: Digest }> {
   const { image, lockDigest, request } = job.input as ProofRequest;
-  const clean = await reporting({ ...site, job, request, pinnedLock: lockDigest, durations: {} });
+  const clean = await reporting({ ...site, job, request, pinnedLock: lockDigest, proves: image, durations: {} });
   const isEqual = clean === image;
   const detail = isEqual
     ? "a clean build from the same lock gave the same digest"
-    : `a clean build from the same lock gave ${clean}, which has taken its tags`;
+    : `a clean build from the same lock gave ${clean}, which has taken its tags${await differences(site, image, clean)}`;
   await addProof(site.store.db, { digest: image, result: isEqual ? "yes" : "no", detail });
-  if (!isEqual)
-    site.log.error({ image, clean }, "an image from a kept system differs from its clean build and was replaced");
+  if (!isEqual) site.log.error({ image, clean, detail }, "an image differs from its clean build and was replaced");
   return { image: clean };
+}
+
+/** Differences that a proof names. */
+const namedDifferences = 20;
+
+/** The files that differ, for people. */
+async function differences({ workshop, store }: Site, before: Digest, after: Digest): Promise<string> {
+  const manifestOf = async (digest: Digest): Promise<Manifest> =>
+    JSON.parse((await store.blobs.read(digest)).toString("utf8")) as Manifest;
+  const { config, files } = await workshop.difference(await manifestOf(before), await manifestOf(after));
+  const lines = [...config, ...files.map(({ path, kind, what }) => `${kind} ${path}: ${what.join(", ")}`)];
+  const more = lines.length > namedDifferences ? ` and ${lines.length - namedDifferences} more` : "";
+  return `; what differs: ${lines.slice(0, namedDifferences).join("; ")}${more}`;
 }
 
 /** Mints and tells how it ended, whatever the end. */

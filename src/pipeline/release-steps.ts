@@ -16,7 +16,7 @@ import {
 } from "../sign/sign.ts";
 import type { BuildContext } from "./build-context.ts";
 import type { Sboms, Scan } from "./evidence-steps.ts";
-import type { Inputs, MadeImage } from "./image-steps.ts";
+import type { MadeImage, Making } from "./made-image.ts";
 import { putObjects, registrySource } from "./registry-source.ts";
 import { runStage } from "./stage.ts";
 import { version } from "./version.ts";
@@ -34,7 +34,7 @@ export interface Published {
 /** publish: links what is in the store into the repository under a tag of its own; no byte is copied. */
 export async function publishImage(
   context: BuildContext,
-  { loaded, lock }: Inputs,
+  { loaded, epochSeconds, tagStem }: Making,
   parts: { readonly image: MadeImage; readonly startedAt: string },
 ): Promise<Published> {
   const { image, startedAt } = parts;
@@ -48,12 +48,12 @@ export async function publishImage(
       const manifest = JSON.parse(image.manifestBytes) as Manifest;
       const blobs = [manifest.config, ...manifest.layers];
       for (const { digest } of blobs) await registry.linkBlob(repository, digest);
-      const day = isoSeconds(lock.epochSeconds * 1000)
+      const day = isoSeconds(epochSeconds * 1000)
         .slice(0, 10)
         .replaceAll("-", "");
       const dateTag = await freeTag(context, {
         repository,
-        stem: `${lock.distribution.version}-${day}`,
+        stem: `${tagStem}-${day}`,
         digest: image.digest,
       });
       await registry.putManifest({
@@ -129,14 +129,15 @@ interface Evidence {
 export async function attestEvidence(
   context: BuildContext,
   parts: {
-    readonly inputs: Inputs;
+    readonly making: Making;
     readonly image: MadeImage;
     readonly published: Published;
     readonly evidence: Evidence;
   },
 ): Promise<void> {
   const { registry, store, keys, config, request } = context;
-  const { image, published, evidence } = parts;
+  const { making, image, published, evidence } = parts;
+  const { reproduced } = making.provenance.internalParameters;
   const name = `${context.registryHost()}/${published.repository}`;
   await runStage(context, {
     name: "attest",
@@ -149,6 +150,7 @@ export async function attestEvidence(
       scan: evidence.scan.report,
       verdict: evidence.verdict,
       tags: config.formats.attestationTags,
+      reproduced,
     },
     async work() {
       const objects = await attestImage({
@@ -183,8 +185,8 @@ function vulnPredicate(
 type Statements = Parameters<typeof attestImage>[0]["evidence"];
 
 async function statements(
-  { store, job, request }: BuildContext,
-  { inputs, image, published, evidence }: Parameters<typeof attestEvidence>[1],
+  { store, job }: BuildContext,
+  { making, image, published, evidence }: Parameters<typeof attestEvidence>[1],
 ): Promise<Statements> {
   const read = async (digest: Digest): Promise<Buffer> => store.blobs.read(digest);
   const [bom, spdxDocument, scan, verdict] = await Promise.all(
@@ -192,22 +194,10 @@ async function statements(
   );
   const parse = (bytes: Buffer | undefined): unknown => JSON.parse(bytes!.toString("utf8"));
   const provenance = provenancePredicate({
-    buildType: "urn:mintmark:buildtype:packages:v1",
-    externalParameters: {
-      recipe: { name: inputs.loaded.recipe.name, sha256: inputs.loaded.sha256 },
-      distribution: `${inputs.lock.distribution.id}:${inputs.lock.distribution.version}`,
-      architecture: inputs.lock.architecture,
-    },
-    internalParameters: {
-      mode: request.mode,
-      network: "none",
-      compression: inputs.loaded.recipe.layers.compression,
-      configured: image.isProvisional ? "from the last configured system" : "clean",
-    },
-    lock: inputs.lock,
-    lockDigest: inputs.lockDigest,
+    ...making.provenance,
+    lockDigest: making.lockDigest,
     builderId: "urn:mintmark:builder:embedded:v1",
-    builderVersion: { mintmark: version, node: process.versions.node },
+    builderVersion: { mintmark: version, node: process.versions.node, ...making.provenance.builderVersion },
     invocationId: job.runId,
     startedOn: published.startedAt,
     finishedOn: published.publishedAt,
@@ -252,12 +242,11 @@ export const requiredEvidence: readonly string[] = [
 /** verify: looks at everything as a client would; only then do the moving tags come to this image. */
 export async function verifyRelease(
   context: BuildContext,
-  { loaded, lock }: Inputs,
+  { floatingTags: floating }: Making,
   parts: { readonly image: MadeImage; readonly published: Published },
 ): Promise<readonly string[]> {
   const { registry, store, keys, request } = context;
   const { image, published } = parts;
-  const floating = [...new Set([...loaded.recipe.tags, lock.distribution.version])];
   await runStage(context, {
     name: "verify",
     version: 1,

@@ -3,12 +3,18 @@ import type { Digest } from "../model/digest.ts";
 import type { Lock, LockedIndex, LockedPackage } from "../model/lock.ts";
 
 /** Something that a build used or made. Source: in-toto attestation, spec/v1/resource_descriptor.md. */
-interface Resource {
+export interface Material {
   readonly uri?: string;
   readonly name?: string;
   readonly digest?: Readonly<Record<string, string>>;
   readonly mediaType?: string;
   readonly annotations?: Readonly<Record<string, unknown>>;
+}
+
+/** Everything that a build took in, where its lock is not one of packages. */
+interface LockedMaterials {
+  readonly recipe: { readonly name: string; readonly sha256: string };
+  readonly materials: readonly Material[];
 }
 
 /** What is known about one build when it ends. */
@@ -19,7 +25,8 @@ export interface ProvenanceRecord {
   readonly externalParameters: { readonly recipe: Readonly<Record<string, unknown>>; readonly [name: string]: unknown };
   /** What the platform chose, such as the policy and the network mode. */
   readonly internalParameters: Readonly<Record<string, unknown>>;
-  readonly lock: Lock;
+  /** The lock of a package recipe, or what another one took in. */
+  readonly lock: Lock | LockedMaterials;
   /** Digest of the lock as stored. */
   readonly lockDigest: Digest;
   /** A URI of the builder in its security mode; each mode has its own. */
@@ -31,7 +38,7 @@ export interface ProvenanceRecord {
   readonly startedOn: string;
   readonly finishedOn: string;
   /** Further results, such as the build's log. */
-  readonly byproducts?: readonly Resource[];
+  readonly byproducts?: readonly Material[];
 }
 
 /** The predicate of SLSA provenance as the door describes it. */
@@ -42,11 +49,7 @@ export function slsaProvenance(record: ProvenanceRecord): unknown {
       buildType: record.buildType,
       externalParameters: record.externalParameters,
       internalParameters: record.internalParameters,
-      resolvedDependencies: [
-        { uri: `urn:mintmark:recipe:${lock.recipe.name}`, digest: { sha256: lock.recipe.sha256 } },
-        ...lock.indexes.flatMap((index) => indexResources(index, lock)),
-        ...lock.packages.map((item) => packageResource(item, lock)),
-      ],
+      resolvedDependencies: "materials" in lock ? lock.materials : packageMaterials(lock),
     },
     runDetails: {
       builder: { id: record.builderId, version: record.builderVersion },
@@ -59,10 +62,18 @@ export function slsaProvenance(record: ProvenanceRecord): unknown {
   };
 }
 
+function packageMaterials(lock: Lock): Material[] {
+  return [
+    { uri: `urn:mintmark:recipe:${lock.recipe.name}`, digest: { sha256: lock.recipe.sha256 } },
+    ...lock.indexes.flatMap((index) => indexResources(index, lock)),
+    ...lock.packages.map((item) => packageResource(item, lock)),
+  ];
+}
+
 /** The signed index and the package lists that it vouches for. */
-function indexResources(index: LockedIndex, lock: Lock): Resource[] {
+function indexResources(index: LockedIndex, lock: Lock): Material[] {
   const base = `urn:mintmark:apt:${lock.distribution.id}:${index.suite}`;
-  const release: Resource = {
+  const release: Material = {
     uri: `${base}:InRelease`,
     digest: { sha256: index.inReleaseSha256 },
     annotations: {
@@ -76,7 +87,7 @@ function indexResources(index: LockedIndex, lock: Lock): Resource[] {
   return [release, ...index.lists.map((list) => ({ uri: `${base}:${list.path}`, digest: { sha256: list.sha256 } }))];
 }
 
-function packageResource(item: LockedPackage, lock: Lock): Resource {
+function packageResource(item: LockedPackage, lock: Lock): Material {
   const { id, version } = lock.distribution;
   const qualifiers = { arch: item.architecture, distro: `${id}-${version}` };
   return {

@@ -33,6 +33,8 @@ import { readImageTree, type ReadImage } from "./verify-content.ts";
 import type { SignedEvidence } from "./verify-evidence.ts";
 import type { ReleaseSignature, SignatureFormat } from "./verify-release.ts";
 
+export type { Material, ProvenanceRecord } from "./provenance.ts";
+
 /** The predicate types of evidence that we write or require. */
 export const predicateTypes = knownPredicates;
 

@@ -68,13 +68,88 @@ interface RemoveJob {
   readonly path: string;
 }
 
+/** Lays an image out of a folder in OCI layout into a store of Buildah's. */
+export interface ImportBaseJob {
+  readonly kind: "import-base";
+  /** Path of the folder; its own name has lower-case letters and digits only. */
+  readonly layout: string;
+  /** What FROM calls it. */
+  readonly name: string;
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** Runs a Containerfile, with a loopback behind which the build's exit lies and no other network. */
+export interface SealedBuildJob {
+  readonly kind: "sealed-build";
+  /** The host's end of the exit. */
+  readonly socketPath: string;
+  readonly port: number;
+  /** Buildah's arguments after `build`. */
+  readonly args: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  /** Where Buildah writes the image's id, and where its store lies. */
+  readonly idFile: string;
+  readonly graphRoot: string;
+  /** Stores of bases, and where they are shown; empty folders of a short name, below one that is there. */
+  readonly shown: {
+    readonly below: string;
+    readonly stores: readonly { readonly from: string; readonly to: string }[];
+  };
+  /** Bases that are laid out in the build's own store. */
+  readonly imports: readonly { readonly layout: string; readonly name: string }[];
+  /** An empty folder for what each layer above the base holds, as tar. */
+  readonly resultFolder: string;
+}
+
+/** What a sealed build made. */
+export interface SealedBuildResult {
+  /** The configuration as Buildah wrote it, in Docker's form. */
+  readonly config: string;
+  /** Paths of the layers' archives above the base, the lowest first. */
+  readonly tars: readonly string[];
+}
+
+/** Commands that run one after the other in one fresh copy of an image. */
+export interface CommandRun {
+  readonly commands: readonly {
+    readonly argv: readonly string[];
+    readonly variables: Readonly<Record<string, string>>;
+  }[];
+  /** As an image's configuration names it; empty for root. */
+  readonly user: string;
+  readonly workdir: string;
+}
+
+/** Runs commands in an image. */
+export interface CommandJob {
+  readonly kind: "commands";
+  /** Absolute path of an empty folder for the overlay. */
+  readonly workFolder: string;
+  /** Files of the image's layers, the lowest first. */
+  readonly layers: readonly string[];
+  readonly runs: readonly CommandRun[];
+  /** Ends one command with SIGKILL. */
+  readonly timeoutMs: number;
+}
+
 /** What a chamber is asked to do, as one JSON line on its standard input. */
-export type ChamberJob = UnpackJob | InstallJob | RemoveJob;
+export type ChamberJob = UnpackJob | InstallJob | RemoveJob | CommandJob | ImportBaseJob | SealedBuildJob;
 
 /** What a chamber tells, a JSON line each on its standard output. */
 export type ChamberMessage =
   | { readonly kind: "progress"; readonly done: number; readonly total: number; readonly note: string }
   | { readonly kind: "log"; readonly line: string }
+  | {
+      readonly kind: "command";
+      /** Position of the run, whose last command this is. */
+      readonly index: number;
+      readonly stdout: string;
+      readonly stderr: string;
+      readonly exitCode: number;
+      readonly durationMs: number;
+      /** Why it did not run at all. */
+      readonly fault?: string;
+    }
   | {
       readonly kind: "failed";
       readonly code: string;
@@ -82,4 +157,5 @@ export type ChamberMessage =
       readonly hint?: string;
       readonly details?: Record<string, unknown>;
     }
-  | { readonly kind: "done" };
+  /** `result` is what the kind of job says. */
+  | { readonly kind: "done"; readonly result?: unknown };

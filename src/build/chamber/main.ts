@@ -2,7 +2,9 @@ import { createInterface } from "node:readline";
 import { rename, rm } from "node:fs/promises";
 import { run } from "../../base/child.ts";
 import { toFailure } from "../../base/errors.ts";
+import { importBase, sealedBuild } from "../containerfile/inside.ts";
 import { unpack } from "../trees/unpack.ts";
+import { runCommands } from "./commands.ts";
 import { install } from "./install.ts";
 import type { ChamberJob, ChamberMessage } from "./job.ts";
 
@@ -20,10 +22,7 @@ async function main(): Promise<void> {
   lines.once("close", () => process.exit(1));
   const job = JSON.parse(await first) as ChamberJob;
   try {
-    if (job.kind === "unpack") await unpackAll(job);
-    else if (job.kind === "install") await install(job, tell);
-    else await rm(job.path, { recursive: true, force: true });
-    tell({ kind: "done" });
+    tell({ kind: "done", result: await carryOut(job) });
   } catch (error) {
     const failure = toFailure(error);
     tell({
@@ -35,6 +34,23 @@ async function main(): Promise<void> {
     });
   }
   process.stdout.end(() => process.exit(0));
+}
+
+async function carryOut(job: ChamberJob): Promise<unknown> {
+  switch (job.kind) {
+    case "unpack":
+      return await unpackAll(job);
+    case "install":
+      return await install(job, tell);
+    case "commands":
+      return await runCommands(job, tell);
+    case "remove":
+      return await rm(job.path, { recursive: true, force: true });
+    case "import-base":
+      return await importBase(job);
+    case "sealed-build":
+      return await sealedBuild(job, tell);
+  }
 }
 
 /** Two archives at a time: xz runs beside us. Trees become visible only once their bytes are on disk. */

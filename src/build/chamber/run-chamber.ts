@@ -11,14 +11,15 @@ const program = new URL(import.meta.url.endsWith(".ts") ? "./main.ts" : "./chamb
 interface ChamberOptions {
   readonly signal: AbortSignal;
   readonly onMessage?: (message: Extract<ChamberMessage, { kind: "progress" | "log" }>) => void;
+  readonly onCommand?: (message: Extract<ChamberMessage, { kind: "command" }>) => void;
 }
 
 /**
- * Does one job in a chamber of its own and returns when all that it started is gone.
+ * Does one job in a chamber of its own and returns its result when all that it started is gone.
  *
  * @throws Failure as the job reports it; `cancelled` on the signal
  */
-export async function runChamber(job: ChamberJob, { signal, onMessage }: ChamberOptions): Promise<void> {
+export async function runChamber(job: ChamberJob, { signal, onMessage, onCommand }: ChamberOptions): Promise<unknown> {
   const child = await startInNamespaces(process.execPath, [
     "--disable-warning=ExperimentalWarning",
     fileURLToPath(program),
@@ -35,6 +36,7 @@ export async function runChamber(job: ChamberJob, { signal, onMessage }: Chamber
     for await (const line of createInterface({ input: child.stdout! })) {
       const message = JSON.parse(line) as ChamberMessage;
       if (message.kind === "done" || message.kind === "failed") outcome = message;
+      else if (message.kind === "command") onCommand?.(message);
       else onMessage?.(message);
     }
     await ended;
@@ -43,7 +45,7 @@ export async function runChamber(job: ChamberJob, { signal, onMessage }: Chamber
     child.stdin!.destroy();
   }
   if (signal.aborted) throw new Failure("cancelled", "Stopped the build on request");
-  if (outcome?.kind === "done") return;
+  if (outcome?.kind === "done") return outcome.result;
   if (outcome?.kind === "failed" && outcome.code in errorCodes)
     throw new Failure(outcome.code as ErrorCodeName, outcome.message, {
       ...(outcome.hint === undefined ? {} : { hint: outcome.hint }),

@@ -14,7 +14,7 @@ export interface PackageTree extends UnpackedPackage {
 }
 
 interface UnpackInput {
-  readonly lock: Lock;
+  readonly lock: Pick<Lock, "packages">;
   readonly blobs: BlobStore;
   readonly treesFolder: string;
   readonly signal: AbortSignal;

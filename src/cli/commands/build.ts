@@ -1,5 +1,6 @@
 import { Failure } from "../../base/errors.ts";
 import { addBuildFlags, buildRequest, type BuildFlags } from "../build-flags.ts";
+import { buildVariants } from "../build-variants.ts";
 import { examples, type CommandContext, type Define } from "../command.ts";
 import { openProgress } from "../output/progress.ts";
 import { printImage, runBuild } from "../run-build.ts";
@@ -8,6 +9,7 @@ import { withClient, type Session } from "../session.ts";
 interface Options extends BuildFlags {
   readonly locked?: boolean;
   readonly update?: boolean;
+  readonly withVariants?: boolean;
   readonly detach?: boolean;
   readonly follow?: string;
 }
@@ -17,6 +19,7 @@ export const define: Define = (command, run) => {
   addBuildFlags(command.argument("[recipe...]", "folders that hold an image.yaml, or names of shipped recipes"))
     .option("--locked", "use exactly the lock, without network")
     .option("--update", "resolve anew and write the lock")
+    .option("--with-variants", "and then all shipped recipes that are built on them, as far as they are due")
     .option("--detach", "print the build's id and return; needs a running server")
     .option("--follow <build>", "show a build that was started before")
     .addHelpText(
@@ -24,6 +27,7 @@ export const define: Define = (command, run) => {
       examples(
         ["mintmark build base", "with the lock where it is fresh, else resolve"],
         ["mintmark build ./recipes/base --update", "take the newest packages"],
+        ["mintmark build base --with-variants", "and what is built on it"],
         ["mintmark build base --locked", "offline, bit for bit"],
         ["mintmark build base --json", "the image as JSON"],
       ),
@@ -46,6 +50,12 @@ async function build(
   if (options.locked === true && options.update === true)
     throw new Failure("usage", "Cannot build: --locked and --update exclude each other");
   const mode = options.locked === true ? "locked" : options.update === true ? "update" : "auto";
+  if (options.withVariants === true)
+    return await buildVariants(context, session, {
+      recipes,
+      mode: mode === "auto" ? undefined : mode,
+      flags: options,
+    });
   for (const recipe of recipes) {
     const request = buildRequest(recipe, options, mode);
     if (options.detach === true) await detach(context, session, request);

@@ -20,7 +20,13 @@ const programs: readonly Program[] = [
   { name: "zstd", from: "zstd", need: "build", why: "packs layers and unpacks packages" },
   { name: "unshare", from: "util-linux", need: "build", why: "makes the namespaces of a build" },
   { name: "podman", from: "podman", need: "client", why: "pulls and runs images" },
-  { name: "buildah", from: "buildah", need: "client", why: "builds from Containerfiles" },
+  {
+    name: "buildah",
+    from: "buildah",
+    need: "client",
+    why: "carries out Containerfiles in sealed builds; 1.28 or newer",
+  },
+  { name: "ip", from: "iproute2", need: "client", versionArgs: ["-V"], why: "raises the loopback of sealed builds" },
   { name: "skopeo", from: "skopeo", need: "client", why: "copies and inspects images" },
   {
     name: "cosign",

@@ -42,10 +42,16 @@ function openPlainProgress(terminal: Terminal): ProgressView {
     show(event) {
       if (event.kind === "step-started") terminal.err(`${event.step}: started\n`);
       if (event.kind === "step-finished") terminal.err(`${event.step}: ${finished(event)}\n`);
+      if (event.kind === "log" && isNews(event.line)) terminal.err(`  ${printable(event.line)}\n`);
       if (event.kind === "failed") terminal.err(`${event.step ?? "build"}: failed\n`);
     },
     close: () => undefined,
   };
+}
+
+/** Lines of a build that people must see: what a lock took in anew, and what a sealed build was refused. */
+function isNews(line: string): boolean {
+  return /^(?:changed: |refused |not in the lock: )/.test(line);
 }
 
 function finished(event: Extract<Progress, { kind: "step-finished" }>): string {
@@ -84,6 +90,7 @@ function openLiveProgress(terminal: Terminal): ProgressView {
         live = { step: event.step, startedAt: tickMs(), done: 0, total: 0, unit: "", note: "" };
       else if (event.kind === "step-progress" && live?.step === event.step)
         Object.assign(live, { done: event.done, total: event.total, unit: event.unit, note: event.note ?? "" });
+      else if (event.kind === "log" && isNews(event.line)) terminal.err(`${clearLine}  ${printable(event.line)}\n`);
       else if (event.kind === "log" && live?.step === event.step) live.note = event.line;
       else if (event.kind === "step-finished")
         settle(

@@ -1,0 +1,111 @@
+import { existsSync, lstatSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { tickMs } from "../../base/clock.ts";
+import { plainEnvironment, run } from "../../base/child.ts";
+import { Failure } from "../../base/errors.ts";
+import { unpackImage } from "../structure/unpack-image.ts";
+import type { ChamberMessage, CommandJob, CommandRun } from "./job.ts";
+import { makeOverlay, mountOverlay, unmountOverlay, type Overlay } from "./mounts.ts";
+
+/**
+ * Unpacks an image and runs commands in it, each run on a fresh overlay, each command in a fresh pid namespace.
+ *
+ * There is no network but the loopback, which is up. What a run's first commands write, its last one sees.
+ *
+ * @throws Failure `archive_hostile`, `sandbox_unavailable`
+ */
+export async function runCommands(job: CommandJob, tell: (message: ChamberMessage) => void): Promise<void> {
+  const overlay = makeOverlay(job.workFolder);
+  await unpackImage(job.layers, overlay.farm);
+  // Where the machine has no `ip` the loopback stays down; few commands need it.
+  await run("ip", ["link", "set", "lo", "up"]).catch(() => undefined);
+  for (const [index, one] of job.runs.entries()) {
+    rmSync(overlay.upper, { recursive: true, force: true });
+    mkdirSync(overlay.upper, { mode: 0o755 });
+    await mountOverlay(overlay);
+    try {
+      tell({ kind: "command", index, ...(await runOne(overlay, one, job.timeoutMs)) });
+    } finally {
+      await unmountOverlay(overlay);
+    }
+  }
+}
+
+type Outcome = Omit<Extract<ChamberMessage, { kind: "command" }>, "kind" | "index">;
+
+/** A command is the first process of its pid namespace and of a session: what it signals are its own. */
+async function runOne(overlay: Overlay, { commands, user, workdir }: CommandRun, timeoutMs: number): Promise<Outcome> {
+  const account = accountOf(overlay.root, user);
+  if (account === undefined)
+    return { stdout: "", stderr: "", exitCode: -1, durationMs: 0, fault: `the image has no account "${user}"` };
+  makeFolder(overlay.root, workdir);
+  let outcome: Outcome = { stdout: "", stderr: "", exitCode: 0, durationMs: 0 };
+  for (const { argv, variables } of commands) {
+    const startedAt = tickMs();
+    const env = { PATH: plainEnvironment["PATH"]!, HOME: account.home, HOSTNAME: "localhost", ...variables };
+    const fresh = ["--pid", "--kill-child", "--", programPath("setsid"), programPath("unshare"), "--mount-proc"];
+    const place = ["--root", overlay.root, "--wd", workdir];
+    const ids = ["--setgid", String(account.gid), "--setuid", String(account.uid)];
+    const args = [...fresh, ...place, ...ids, "--", ...argv];
+    const { code, stdout, stderr } = await run(programPath("unshare"), args, { env, timeoutMs });
+    outcome = { stdout, stderr, exitCode: code, durationMs: tickMs() - startedAt };
+    const fault = /^unshare: (.*)\n?$/.exec(stderr)?.[1];
+    if (fault !== undefined && [1, 126, 127].includes(code)) return { ...outcome, fault };
+    if (code === 137 && outcome.durationMs >= timeoutMs)
+      return { ...outcome, fault: `it ran for over ${timeoutMs / 1000} s` };
+  }
+  return outcome;
+}
+
+/** The image's own PATH is for the command; ours must be found by the machine's. */
+function programPath(name: string): string {
+  const folder = plainEnvironment["PATH"]!.split(":").find((one) => existsSync(join(one, name)));
+  if (folder === undefined)
+    throw new Failure("program_missing", `Cannot find the program "${name}"`, { hint: "Run `mintmark doctor`" });
+  return join(folder, name);
+}
+
+interface Account {
+  readonly uid: number;
+  readonly gid: number;
+  readonly home: string;
+}
+
+/** `name`, `uid`, and either with `:group`, as an image's configuration has it; undefined for an unknown name. */
+function accountOf(root: string, user: string): Account | undefined {
+  const [name = "", group] = (user === "" ? "0" : user).split(":");
+  const known = records(root, "etc/passwd").find(([login, , uid]) => login === name || uid === name);
+  if (known === undefined && !/^\d+$/.test(name)) return undefined;
+  const groupRecord = records(root, "etc/group").find(([title, , gid]) => title === group || gid === group);
+  if (group !== undefined && groupRecord === undefined && !/^\d+$/.test(group)) return undefined;
+  const gid = group === undefined ? (known?.[3] ?? "0") : (groupRecord?.[2] ?? group);
+  return { uid: Number(known?.[2] ?? name), gid: Number(gid), home: known?.[5] ?? "/" };
+}
+
+function records(root: string, path: string): string[][] {
+  if (!isPlain(root, path)) return [];
+  return readFileSync(join(root, path), "utf8")
+    .split("\n")
+    .map((line) => line.split(":"));
+}
+
+/** Whether no part of a path is a link, which would lead out of the root for us. */
+function isPlain(root: string, path: string): boolean {
+  const parts = path.split("/");
+  return parts.every((_, at) => {
+    const found = lstatSync(join(root, ...parts.slice(0, at + 1)), { throwIfNoEntry: false });
+    return found !== undefined && !found.isSymbolicLink();
+  });
+}
+
+/** Makes the working folder where the image has none, as container engines do; never through a link. */
+function makeFolder(root: string, path: string): void {
+  const parts = path.split("/").filter((part) => part !== "");
+  for (let at = 1; at <= parts.length; at++) {
+    const folder = join(root, ...parts.slice(0, at));
+    const found = lstatSync(folder, { throwIfNoEntry: false });
+    if (found?.isDirectory() === true) continue;
+    if (found !== undefined) return;
+    mkdirSync(folder, { mode: 0o755 });
+  }
+}

@@ -1,0 +1,97 @@
+import { readdir, readFile, stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { Failure, systemCodeOf } from "../../base/errors.ts";
+import { limits } from "../../base/limits.ts";
+import { emptyLintFile, parseLintFile, useExceptions, type LintException } from "./exceptions.ts";
+import { hasErrors, lintContainerfile, type LintReport } from "./lint.ts";
+
+/** What linting some recipes or files gave. */
+export interface LintResult {
+  readonly reports: readonly LintReport[];
+  /** Exceptions whose last day has passed. */
+  readonly expired: readonly { readonly path: string; readonly exception: LintException }[];
+  /** Folders of recipes without a Containerfile: their packages are pinned by the lock. */
+  readonly without: readonly string[];
+  /** Whether anything is an error; an expired exception is one. */
+  readonly fails: boolean;
+}
+
+interface Wish {
+  /** As `2026-01-31`, in UTC: what exceptions are judged by. */
+  readonly today: string;
+}
+
+/**
+ * Judges Containerfiles: of the folders of recipes, or named one by one.
+ *
+ * A `lint.yaml` beside a file gives its exceptions and settings; a lock beside it satisfies the rules about pinning.
+ *
+ * @throws Failure `not_found`, `exception_invalid`, `too_large`
+ */
+export async function lintFiles(paths: readonly string[], { today }: Wish): Promise<LintResult> {
+  const reports: LintReport[] = [];
+  const expired: LintResult["expired"][number][] = [];
+  const without: string[] = [];
+  for (const path of paths) {
+    const files = await filesOf(path);
+    if (files.length === 0) without.push(path);
+    const folders = new Set(files.map((file) => dirname(file)));
+    for (const folder of folders) {
+      const site = await siteOf(folder, today);
+      expired.push(...site.expired);
+      for (const file of files.filter((one) => dirname(one) === folder))
+        reports.push(lintContainerfile({ ...site.input, file, text: await readText(file) }));
+    }
+  }
+  return { reports, expired, without, fails: hasErrors(reports) || expired.length > 0 };
+}
+
+const containerfileForm = /^(?:Containerfile|Dockerfile)(?:\.\w+)?$|\.(?:Containerfile|Dockerfile)$/;
+const lockForm = /(?:^|[.-])lock(?:\..+)?\.json$/;
+
+/** The Containerfiles of a folder, sorted; a file stands for itself. */
+async function filesOf(path: string): Promise<string[]> {
+  const found = await stat(path).catch((error: unknown) => {
+    throw systemCodeOf(error) === "ENOENT" ? missing(path) : error;
+  });
+  if (!found.isDirectory()) return [path];
+  const names = (await readdir(path)).filter((name) => containerfileForm.test(name) && !name.endsWith(".dockerignore"));
+  if (names.length === 0 && !(await readdir(path)).includes("image.yaml")) throw missing(join(path, "Containerfile"));
+  return names.sort().map((name) => join(path, name));
+}
+
+function missing(path: string): Failure {
+  return new Failure("not_found", `Cannot find "${path}"`, {
+    hint: "Name a Containerfile, or the folder of a recipe",
+  });
+}
+
+async function siteOf(folder: string, today: string) {
+  const path = join(folder, "lint.yaml");
+  const text = await readFile(path, "utf8").catch((error: unknown) => {
+    if (systemCodeOf(error) === "ENOENT") return undefined;
+    throw error;
+  });
+  const file = text === undefined ? emptyLintFile : parseLintFile(text, path);
+  const exceptions = useExceptions(file, today);
+  return {
+    expired: exceptions.expired.map((exception) => ({ path, exception })),
+    input: {
+      exceptions,
+      severities: file.severities,
+      settings: {
+        hasLock: (await readdir(folder)).some((name) => lockForm.test(basename(name))),
+        registries: file.registries,
+        labels: file.labels,
+        isStrictLabels: file.strictLabels,
+      },
+    },
+  };
+}
+
+async function readText(path: string): Promise<string> {
+  const { size } = await stat(path);
+  if (size > limits.recipeBytes)
+    throw new Failure("too_large", `Cannot read "${path}": it is larger than ${limits.recipeBytes} bytes`);
+  return await readFile(path, "utf8");
+}

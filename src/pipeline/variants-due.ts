@@ -1,0 +1,117 @@
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { readRecipeLock } from "../build/build.ts";
+import type { Config } from "../config/config.ts";
+import type { Index } from "../model/oci.ts";
+import { parseReference } from "../model/reference.ts";
+import { openRegistry, type Registry } from "../registry/registry.ts";
+import { openStore } from "../store/store.ts";
+import { graphAsDot, readRecipeGraph, type RecipeGraph, type RecipeNode, withVariants } from "./variants.ts";
+
+/** Whether a recipe is to be built, and why. */
+interface DueRecipe {
+  readonly recipe: string;
+  readonly repository: string;
+  readonly kind: RecipeNode["kind"];
+  readonly bases: readonly string[];
+  readonly images: readonly string[];
+  /** From 0: the wave in which it is built. */
+  readonly wave: number;
+  /** Undefined where its image is what recipe, lock and bases say. */
+  readonly due: string | undefined;
+  /** Whether a build must move the lock: it names a base that has moved, or none at all. */
+  readonly movesLock: boolean;
+}
+
+/** The graph as it stands against the registry. */
+export interface GraphState {
+  readonly recipes: readonly DueRecipe[];
+  readonly waves: readonly (readonly string[])[];
+  dot(): string;
+}
+
+/**
+ * The shipped recipes, what is built on what, and what is due: changed itself, or built on what changed or moved.
+ *
+ * @throws Failure `recipe_invalid`
+ */
+export async function recipeGraph(config: Config): Promise<GraphState> {
+  const graph = await readRecipeGraph(config.recipesDir);
+  return await withRegistry(config, async (registry) => {
+    const due = await dueRecipes(graph, registry);
+    return {
+      recipes: due,
+      waves: graph.waves,
+      dot: () => graphAsDot(graph, new Set(due.filter((one) => one.due !== undefined).map(({ recipe }) => recipe))),
+    };
+  });
+}
+
+/**
+ * Some shipped recipes with all that is built on them, in waves.
+ *
+ * @throws Failure `not_found` for a recipe that there is not, `recipe_invalid`
+ */
+export async function variantWaves({ recipesDir }: Config, recipes: readonly string[]): Promise<string[][]> {
+  return withVariants(await readRecipeGraph(recipesDir), recipes);
+}
+
+/** Without a data folder there is no image yet, and so everything is due. */
+async function withRegistry<Result>(
+  { dataDir }: Config,
+  work: (registry: Registry | undefined) => Promise<Result>,
+): Promise<Result> {
+  const hasStore = await stat(join(dataDir, "mintmark.db")).then(
+    () => true,
+    () => false,
+  );
+  if (!hasStore) return await work(undefined);
+  const store = await openStore({ dataDir, exclusive: false });
+  try {
+    return await work(openRegistry(store));
+  } finally {
+    await store.close();
+  }
+}
+
+async function dueRecipes({ nodes, waves }: RecipeGraph, registry: Registry | undefined): Promise<DueRecipe[]> {
+  const known = new Map<string, DueRecipe>();
+  for (const [wave, names] of waves.entries())
+    for (const name of names) {
+      const node = nodes.get(name)!;
+      const { recipe, repository, kind, bases, images } = node;
+      const dueBase = bases.find((base) => known.get(base)?.due !== undefined);
+      const own = await ownReason(node, registry);
+      const due = own.reason ?? (dueBase === undefined ? undefined : `its base "${dueBase}" is due`);
+      known.set(name, { recipe, repository, kind, bases, images, wave, due, movesLock: own.movesLock });
+    }
+  return [...known.values()];
+}
+
+interface Reason {
+  readonly reason: string | undefined;
+  readonly movesLock: boolean;
+}
+
+async function ownReason({ loaded, repository }: RecipeNode, registry: Registry | undefined): Promise<Reason> {
+  const lock = await readRecipeLock(loaded);
+  if (lock === undefined) return { reason: "it has no lock", movesLock: true };
+  if (lock.recipeSha256 !== loaded.sha256) return { reason: "the recipe changed since its lock", movesLock: true };
+  for (const { reference, digest } of lock.bases) {
+    const now = await digestsOf(registry, reference);
+    if (now?.includes(digest) === false) return { reason: `its base "${reference}" has moved`, movesLock: true };
+  }
+  const tags = await registry?.tags(repository);
+  const isBuilt = tags !== undefined && tags.length > 0;
+  return { reason: isBuilt ? undefined : "it was never built", movesLock: false };
+}
+
+/** Of our registry only: what a base elsewhere is today, an update finds out. An index stands for its members, too. */
+async function digestsOf(registry: Registry | undefined, text: string): Promise<readonly string[] | undefined> {
+  const reference = parseReference(text);
+  if (reference === undefined || registry === undefined) return undefined;
+  const found = await registry.getManifest(reference.repository, reference.digest ?? reference.tag ?? "latest");
+  if (found === undefined) return undefined;
+  const { manifests = [] } = JSON.parse(found.bytes.toString("utf8")) as Partial<Index>;
+  return [found.digest, ...manifests.map(({ digest }) => digest)];
+}
