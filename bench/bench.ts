@@ -7,6 +7,7 @@ import { writeFileAtomic } from "../src/base/files.ts";
 import { layGround, sets, type Ground } from "./ground.ts";
 import { measure, reasonIn } from "./measure.ts";
 import { stepsIn } from "./mintmark.ts";
+import { benchMirror } from "./mirror/mirror-bench.ts";
 import { benchRegistry } from "./registry/registry-bench.ts";
 import type { Scenario } from "./scenario.ts";
 import { buildahInstall, buildahPull } from "./scenarios/buildah.ts";
@@ -37,9 +38,11 @@ const scenarios: readonly Scenario[] = [
 
 const usage = `npm run bench -- [build] [--set starter|small] [--only NAME,NAME] [--runs N] [--out FILE]
 npm run bench -- registry [--only PART,PART] [--runs N] [--out FILE]
+npm run bench -- mirror [--runs N] [--out FILE]
 
 Measures Mintmark beside its peers in one run and prints ratios: builds beside mmdebstrap and buildah, the registry
-beside Debian's docker-registry. Nothing is installed: what is missing is named.
+beside Debian's docker-registry, the mirror beside Verdaccio, which is kept in a cache
+folder. On the machine nothing is installed: what is missing is named.
 
   --set    the brief's starter packages (default), or the least that configures
   --only   scenarios to run: ${scenarios.map(({ name }) => name).join(", ")}
@@ -61,10 +64,9 @@ const {
 });
 const set = sets.find((name) => name === values.set);
 const only = values.only?.split(",") ?? scenarios.map(({ name }) => name);
-const unknown =
-  subject === "registry" ? [] : only.filter((name) => !scenarios.some((scenario) => scenario.name === name));
+const unknown = subject !== "build" ? [] : only.filter((name) => !scenarios.some((scenario) => scenario.name === name));
 const runs = Number(values.runs);
-const isKnown = subject === "build" || subject === "registry";
+const isKnown = subject === "build" || subject === "registry" || subject === "mirror";
 if (
   values.help === true ||
   !isKnown ||
@@ -75,6 +77,7 @@ if (
   console.log(unknown.length > 0 ? `There is no scenario ${unknown.join(", ")}\n\n${usage}` : usage);
   process.exitCode = values.help === true ? 0 : 2;
 } else if (subject === "registry") await benchRegistry({ only: values.only?.split(",") ?? [], runs, out: values.out });
+else if (subject === "mirror") await benchMirror({ runs, out: values.out });
 else await bench(set);
 
 async function bench(chosen: (typeof sets)[number]): Promise<void> {

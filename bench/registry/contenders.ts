@@ -11,7 +11,7 @@ import { obtainClients } from "../../tests/clients/clients.ts";
 
 /** A registry that is measured: a process on a loopback port, with storage of its own. */
 export interface Contender {
-  readonly name: "mintmark" | "docker-registry";
+  readonly name: "mintmark" | "docker-registry" | "verdaccio";
   /** `http://127.0.0.1:PORT`. */
   readonly url: string;
   readonly pid: number;
@@ -82,7 +82,8 @@ export async function startPeer(folder: string): Promise<Contender> {
   };
 }
 
-async function freePort(): Promise<number> {
+/** A loopback port that was free a moment ago. */
+export async function freePort(): Promise<number> {
   const server = createServer();
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -92,7 +93,8 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-async function untilReady(child: ChildProcess, url: string): Promise<void> {
+/** Waits until a program that was started answers. @throws Failure `internal` where it ends or never does */
+export async function untilReady(child: ChildProcess, url: string): Promise<void> {
   const end = tickMs() + readyMs;
   for (;;) {
     const answer = await fetch(url).catch(() => undefined);
@@ -104,7 +106,8 @@ async function untilReady(child: ChildProcess, url: string): Promise<void> {
   }
 }
 
-async function stopChild(child: ChildProcess): Promise<void> {
+/** Asks a program to end, and waits. */
+export async function stopChild(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null) return;
   const ended = once(child, "exit");
   child.kill("SIGTERM");
