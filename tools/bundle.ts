@@ -32,7 +32,11 @@ await mkdir(fresh, { recursive: true });
 try {
   await build({
     absWorkingDir: root,
-    entryPoints: { cli: "src/cli/main.ts", chamber: "src/build/chamber/main.ts" },
+    entryPoints: {
+      cli: "src/cli/main.ts",
+      chamber: "src/build/chamber/main.ts",
+      "mirror-worker": "src/mirror/rendering-worker.ts",
+    },
     outdir: fresh,
     bundle: true,
     splitting: true,
@@ -55,7 +59,7 @@ try {
   await cp(join(root, "src/server/api-page"), join(target, "api-page"), { recursive: true });
   // Older parts stay, since a running server may not have read all of its own yet; the entries come last.
   const parts = (await readdir(fresh)).filter((name) => name.endsWith(".js") || name.endsWith(".map"));
-  const isEntry = (name: string): boolean => name.startsWith("cli.js") || name.startsWith("chamber.js");
+  const isEntry = (name: string): boolean => /^(?:cli|chamber|mirror-worker)\.js/.test(name);
   for (const name of [...parts.filter((part) => !isEntry(part)), ...parts.filter(isEntry)])
     await rename(join(fresh, name), join(target, name));
 } finally {

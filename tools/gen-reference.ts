@@ -8,6 +8,7 @@ import { cliPage } from "./reference/cli-page.ts";
 import { configurationPage, errorsPage, metricsPage } from "./reference/code-pages.ts";
 import { httpApiPage, type OpenApi } from "./reference/http-api-page.ts";
 import { imageYamlPage } from "./reference/image-yaml-page.ts";
+import { lintRulesPage } from "./reference/lint-rules-page.ts";
 import { rootFolder } from "./tree.ts";
 
 /** One page of docs/reference/, or why it cannot be written. */
@@ -32,6 +33,7 @@ export async function referencePages(): Promise<ReferencePage[]> {
       );
       return configurationPage(configKeys);
     }),
+    page("lint-rules", () => lintRulesPage()),
     page("metrics", async () => {
       const { metricTable } = await load<{ metricTable: Record<string, MetricRows[number]> }>(
         "src/server/metric-table.ts",

@@ -1,4 +1,5 @@
-import { openLog } from "../base/log.ts";
+import { openLog, type Log } from "../base/log.ts";
+import { messageOf } from "../base/errors.ts";
 import { connectToOwner, type Client } from "../client/client.ts";
 import type { Config } from "../config/config.ts";
 import assert from "node:assert/strict";
@@ -29,11 +30,24 @@ export async function serveWhile(
     try {
       const owner = await connectToOwner(config.dataDir);
       assert.ok(owner !== undefined, "the server that was just started does not answer");
+      if (config.mirror.detect) void setUpMirror(owner.client, log);
       return await work({ client: owner.client, url: server.url });
     } finally {
       await server.close();
     }
   } finally {
     await factory.close();
+  }
+}
+
+/** The first server of a data folder stands in for what this machine's clients use; nobody waits for it. */
+async function setUpMirror(client: Client, log: Log): Promise<void> {
+  try {
+    const { applied } = await client.detectMirrors({ isFirstStart: true, isApplied: true });
+    const created = applied.filter(({ state }) => state === "created").map(({ name }) => name);
+    if (created.length > 0)
+      log.info({ repositories: created }, "the package mirror stands for what this machine's clients use");
+  } catch (error) {
+    log.warn({ reason: messageOf(error) }, "the package mirror could not be set up from this machine's clients");
   }
 }

@@ -235,6 +235,60 @@ export interface CreatedWebhook {
   readonly secrets: readonly string[];
 }
 
+/** The schema "Detection" of the API. */
+export interface Detection {
+  readonly sources: readonly {
+    readonly client: string;
+    readonly format: string;
+    readonly name: string;
+    /** Missing where nothing that can be asked says it */
+    readonly url?: string;
+    readonly from: string;
+    readonly credentials: "none" | "present";
+    readonly product?: string;
+    readonly note?: string;
+  }[];
+  readonly servers: readonly {
+    readonly product: "nexus" | "artifactory";
+    readonly address: string;
+    readonly repositories?: readonly {
+      readonly name: string;
+      readonly format?: string;
+      readonly kind: "proxy" | "hosted" | "group";
+      readonly url: string;
+    }[];
+    readonly problem?: string;
+  }[];
+  readonly proposals: readonly {
+    readonly name: string;
+    readonly format: "apt" | "npm" | "pypi" | "maven" | "go" | "cargo" | "nuget" | "raw";
+    readonly url?: string;
+    readonly clients: readonly string[];
+    readonly credentials: "none" | "present";
+    readonly note?: string;
+  }[];
+  readonly problems: readonly {
+    readonly client: string;
+    readonly problem: string;
+  }[];
+  readonly applied: readonly {
+    readonly name: string;
+    readonly state: "created" | "there" | "failed";
+    readonly reason?: string;
+  }[];
+}
+
+/** The schema "DetectionWish" of the API. */
+export interface DetectionWish {
+  /** A project whose files count before the user's */
+  readonly folder?: string;
+  /** Whether the repositories of a Nexus or Artifactory are taken over too */
+  readonly takesOver?: boolean;
+  readonly isApplied?: boolean;
+  /** Applies only where there is no repository and never was */
+  readonly isFirstStart?: boolean;
+}
+
 /** The schema "Exception" of the API. */
 export interface Exception {
   readonly id: string;
@@ -396,6 +450,20 @@ export interface Image {
     >
   >;
   readonly reproduced: "yes" | "no" | "pending" | "untested";
+}
+
+/** The schema "ImageDifference" of the API. */
+export interface ImageDifference {
+  /** Differences of the configuration, a line each */
+  readonly config: readonly string[];
+  readonly files: readonly {
+    readonly path: string;
+    readonly kind: "added" | "removed" | "changed";
+    /** What of a changed file: content, mode, owner, time */
+    readonly what: readonly string[];
+  }[];
+  /** Layers that both begin with */
+  readonly sharedLayers: number;
 }
 
 /** The schema "ImageList" of the API. */
@@ -563,6 +631,257 @@ export interface MemberList {
   readonly members: readonly Member[];
 }
 
+/** The schema "Mirror" of the API. */
+export interface Mirror {
+  readonly name: string;
+  readonly format: "apt" | "npm" | "pypi" | "maven" | "go" | "cargo" | "nuget" | "raw";
+  readonly kind: "proxy" | "hosted" | "group";
+  /** What clients use */
+  readonly url: string;
+  /** May hold user:password@ or :token@; it is never shown again */
+  readonly upstream?: string;
+  /** Of a group, in order */
+  readonly members?: readonly string[];
+  readonly isOffline: boolean;
+  readonly metadataSeconds: number;
+  readonly missingSeconds: number;
+  readonly staleSeconds: number;
+  readonly quotaBytes?: number;
+  /** What a raw proxy may fetch */
+  readonly allowed?: readonly {
+    readonly host: string;
+    /** A pattern over the path */
+    readonly path: string;
+    readonly sha256?: string;
+  }[];
+  readonly isPublic: boolean;
+  readonly allowPrivate: boolean;
+  /** Patterns over names that are never asked of an upstream */
+  readonly reserved?: readonly string[];
+  /** Names of hosted neighbours that upstreams are asked for all the same */
+  readonly shared?: readonly string[];
+  readonly usage: {
+    readonly fileCount: number;
+    readonly documentCount: number;
+    readonly sizeBytes: number;
+    /** What was made of documents: renderings and indexes */
+    readonly madeBytes: number;
+    readonly useCount: number;
+    /** ISO 8601 in UTC */
+    readonly usedAt?: string;
+    /** ISO 8601 in UTC */
+    readonly fetchedAt?: string;
+  };
+  /** Only where one repository is shown */
+  readonly health?: {
+    readonly state: "well" | "offline" | "unreachable";
+    readonly reason: string;
+  };
+  /** The rules that it follows; only where one repository is shown */
+  readonly rules?: unknown;
+}
+
+/** The schema "MirrorChange" of the API. */
+export interface MirrorChange {
+  /** May hold user:password@ or :token@; it is never shown again */
+  readonly upstream?: string;
+  /** Of a group, in order */
+  readonly members?: readonly string[];
+  /** Whether no upstream is asked */
+  readonly isOffline?: boolean;
+  readonly metadataSeconds?: number;
+  readonly missingSeconds?: number;
+  readonly staleSeconds?: number;
+  readonly quotaBytes?: number | null;
+  /** What a raw proxy may fetch */
+  readonly allowed?: readonly {
+    readonly host: string;
+    /** A pattern over the path */
+    readonly path: string;
+    readonly sha256?: string;
+  }[];
+  /** Whether everybody may read */
+  readonly isPublic?: boolean;
+  /** Whether the upstream may send us to private addresses */
+  readonly allowPrivate?: boolean;
+  readonly reserved?: readonly string[] | null;
+  readonly shared?: readonly string[] | null;
+}
+
+/** The schema "MirrorCheck" of the API. */
+export interface MirrorCheck {
+  readonly answers: readonly {
+    readonly purl: string;
+    readonly checks: readonly {
+      readonly repository: string;
+      readonly name: string;
+      readonly mode: "off" | "audit" | "enforce";
+      readonly withheld: readonly {
+        /** `*` for all */
+        readonly version: string;
+        readonly rule: "age" | "blocked" | "malicious" | "vulnerable";
+        readonly reason: string;
+        /** ISO 8601 in UTC */
+        readonly until?: string;
+        /** What lets it through all the same */
+        readonly exception?: string;
+      }[];
+      readonly excepted: readonly {
+        /** `*` for all */
+        readonly version: string;
+        readonly rule: "age" | "blocked" | "malicious" | "vulnerable";
+        readonly reason: string;
+        /** ISO 8601 in UTC */
+        readonly until?: string;
+        /** What lets it through all the same */
+        readonly exception?: string;
+      }[];
+    }[];
+  }[];
+}
+
+/** The schema "MirrorCheckWish" of the API. */
+export interface MirrorCheckWish {
+  readonly purls: readonly string[];
+  readonly repository?: string;
+}
+
+/** The schema "MirrorClients" of the API. */
+export interface MirrorClients {
+  readonly repository: string;
+  readonly url: string;
+  readonly clients: readonly {
+    readonly client: string;
+    readonly files: readonly {
+      readonly path: string;
+      readonly content: string;
+    }[];
+    readonly environment: Readonly<Record<string, string>>;
+  }[];
+}
+
+/** The schema "MirrorException" of the API. */
+export interface MirrorException {
+  readonly id: string;
+  readonly pattern: string;
+  readonly repository?: string;
+  readonly reason: string;
+  readonly author: string;
+  /** ISO 8601 in UTC */
+  readonly createdAt: string;
+  /** ISO 8601 in UTC */
+  readonly expiresAt: string;
+}
+
+/** The schema "MirrorExceptionList" of the API. */
+export interface MirrorExceptionList {
+  readonly exceptions: readonly MirrorException[];
+}
+
+/** The schema "MirrorFindingList" of the API. */
+export interface MirrorFindingList {
+  readonly findings: readonly {
+    readonly repository: string;
+    readonly name: string;
+    readonly version: string;
+    readonly rule: string;
+    /** audit where it was given out all the same */
+    readonly mode: string;
+    readonly reason: string;
+    readonly count: number;
+    /** ISO 8601 in UTC */
+    readonly firstAt: string;
+    /** ISO 8601 in UTC */
+    readonly lastAt: string;
+  }[];
+}
+
+/** The schema "MirrorList" of the API. */
+export interface MirrorList {
+  readonly mirrors: readonly Mirror[];
+}
+
+/** The schema "MirrorPolicy" of the API. */
+export interface MirrorPolicy {
+  /** What a repository without rules of its own follows */
+  readonly defaults: {
+    /** audit counts what enforce would keep back, and gives it out */
+    readonly mode: "off" | "audit" | "enforce";
+    /** Versions younger than this are kept back; 0 is no rule */
+    readonly minimumAgeDays: number;
+    /** Patterns over names whose versions may be young */
+    readonly ageExempt: readonly string[];
+    /** What happens to versions whose age nobody says */
+    readonly unknownAge: "allow" | "withhold";
+    readonly blocked: readonly {
+      /** A pattern over the name as its ecosystem writes it: @scope/*, group:artifact, a module path */
+      readonly name: string;
+      /** Such as `>=1.2 <1.4 || =2.0.0`; all where it is left out */
+      readonly versions?: string;
+      /** What clients are told */
+      readonly reason: string;
+    }[];
+    /** Whether versions that an advisory calls malicious are kept back */
+    readonly malicious: boolean;
+    /** The worst known vulnerability that a version may have; none where it may have any */
+    readonly maximumSeverity: "none" | "critical" | "high" | "medium" | "low" | "negligible" | "unknown";
+  };
+  readonly chosen: readonly {
+    readonly scope: string;
+    readonly rules: unknown;
+    /** ISO 8601 in UTC */
+    readonly changedAt: string;
+    readonly changedBy: string;
+  }[];
+}
+
+/** The schema "MirrorRules" of the API. */
+export interface MirrorRules {
+  readonly scope: string;
+  readonly rules: {
+    /** audit counts what enforce would keep back, and gives it out */
+    readonly mode: "off" | "audit" | "enforce";
+    /** Versions younger than this are kept back; 0 is no rule */
+    readonly minimumAgeDays: number;
+    /** Patterns over names whose versions may be young */
+    readonly ageExempt: readonly string[];
+    /** What happens to versions whose age nobody says */
+    readonly unknownAge: "allow" | "withhold";
+    readonly blocked: readonly {
+      /** A pattern over the name as its ecosystem writes it: @scope/*, group:artifact, a module path */
+      readonly name: string;
+      /** Such as `>=1.2 <1.4 || =2.0.0`; all where it is left out */
+      readonly versions?: string;
+      /** What clients are told */
+      readonly reason: string;
+    }[];
+    /** Whether versions that an advisory calls malicious are kept back */
+    readonly malicious: boolean;
+    /** The worst known vulnerability that a version may have; none where it may have any */
+    readonly maximumSeverity: "none" | "critical" | "high" | "medium" | "low" | "negligible" | "unknown";
+  };
+}
+
+/** The schema "MirrorRulesChange" of the API. */
+export interface MirrorRulesChange {
+  readonly mode?: "off" | "audit" | "enforce" | null;
+  readonly minimumAgeDays?: number | null;
+  readonly ageExempt?: readonly string[] | null;
+  readonly unknownAge?: "allow" | "withhold" | null;
+  readonly blocked?:
+    | readonly {
+        /** A pattern over the name as its ecosystem writes it: @scope/*, group:artifact, a module path */
+        readonly name: string;
+        /** Such as `>=1.2 <1.4 || =2.0.0`; all where it is left out */
+        readonly versions?: string;
+        /** What clients are told */
+        readonly reason: string;
+      }[]
+    | null;
+  readonly malicious?: boolean | null;
+  readonly maximumSeverity?: "none" | "critical" | "high" | "medium" | "low" | "negligible" | "unknown" | null;
+}
+
 /** The schema "MovedTag" of the API. */
 export interface MovedTag {
   readonly from?: `sha256:${string}` | `sha512:${string}`;
@@ -702,6 +1021,79 @@ export interface NewMember {
   readonly name: string;
   /** A built-in or custom role */
   readonly role: string;
+}
+
+/** The schema "NewMirrorCleaning" of the API. */
+export interface NewMirrorCleaning {
+  readonly repository?: string;
+  readonly unusedDays: number;
+  readonly isDryRun?: boolean;
+}
+
+/** The schema "NewMirrorException" of the API. */
+export interface NewMirrorException {
+  /** A pattern over package URLs, such as pkg:npm/left-pad@1.3.0 */
+  readonly pattern: string;
+  readonly repository?: string;
+  readonly reason: string;
+  /** ISO 8601 */
+  readonly expiresAt: string;
+}
+
+/** The schema "NewMirrorExport" of the API. */
+export interface NewMirrorExport {
+  /** Empty for all */
+  readonly repositories?: readonly string[];
+  /** A file of the server's machine */
+  readonly file: string;
+  readonly isCompressed?: boolean;
+  readonly isReplacing?: boolean;
+}
+
+/** The schema "NewMirrorImport" of the API. */
+export interface NewMirrorImport {
+  /** A file of the server's machine */
+  readonly file: string;
+  /** Whether new repositories ask their upstreams */
+  readonly isOnline?: boolean;
+}
+
+/** The schema "NewMirror" of the API. */
+export interface NewMirror {
+  readonly name: string;
+  readonly format: "apt" | "npm" | "pypi" | "maven" | "go" | "cargo" | "nuget" | "raw";
+  readonly kind: "proxy" | "hosted" | "group";
+  /** May hold user:password@ or :token@; it is never shown again */
+  readonly upstream?: string;
+  /** Of a group, in order */
+  readonly members?: readonly string[];
+  /** Whether no upstream is asked */
+  readonly isOffline?: boolean;
+  readonly metadataSeconds?: number;
+  readonly missingSeconds?: number;
+  readonly staleSeconds?: number;
+  readonly quotaBytes?: number;
+  /** What a raw proxy may fetch */
+  readonly allowed?: readonly {
+    readonly host: string;
+    /** A pattern over the path */
+    readonly path: string;
+    readonly sha256?: string;
+  }[];
+  /** Whether everybody may read */
+  readonly isPublic?: boolean;
+  /** Whether the upstream may send us to private addresses */
+  readonly allowPrivate?: boolean;
+  /** Patterns over names that are never asked of an upstream */
+  readonly reserved?: readonly string[];
+  /** Names of hosted neighbours that upstreams are asked for all the same */
+  readonly shared?: readonly string[];
+}
+
+/** The schema "NewMirrorPrefetch" of the API. */
+export interface NewMirrorPrefetch {
+  /** A file of the server's machine */
+  readonly file: string;
 }
 
 /** The schema "NewPeer" of the API. */

@@ -21,6 +21,7 @@ import type {
   ExceptionList,
   FeedList,
   Image,
+  ImageDifference,
   ImageList,
   Job,
   JobEvent,
@@ -40,6 +41,7 @@ import { admissionOperations, type AdmissionOperations } from "./admission-opera
 import { collectionOperations, type CollectionOperations } from "./collection-operations.ts";
 import { eventOperations, type EventOperations } from "./event-operations.ts";
 import { lifetimeOperations, type LifetimeOperations } from "./lifetime-operations.ts";
+import { mirrorOperations, type MirrorOperations } from "./mirror-operations.ts";
 import { movementOperations, type MovementOperations } from "./movement-operations.ts";
 import { identityOperations, type IdentityOperations } from "./identity-operations.ts";
 import { findServer, type FoundServer } from "./find-server.ts";
@@ -59,11 +61,14 @@ export interface Client
     EventOperations,
     IdentityOperations,
     LifetimeOperations,
+    MirrorOperations,
     MovementOperations {
   about(): Promise<About>;
   images(filter?: { readonly repository?: string }): Promise<ImageList>;
   image(id: string): Promise<Image>;
   why(id: string): Promise<unknown>;
+  /** What differs between two images, down to the file. */
+  difference(id: string, other: string): Promise<ImageDifference>;
   /** The text of the document, byte for byte as it is attached to the image. */
   sbom(id: string, format: "cyclonedx" | "spdx"): Promise<string>;
   scan(id: string): Promise<ScanReport>;
@@ -105,6 +110,7 @@ export function openClient(transport: Transport): Client {
     ...collectionOperations({ sent, json }),
     ...eventOperations({ sent, json }),
     ...lifetimeOperations({ sent, json }),
+    ...mirrorOperations({ sent, json }),
     ...movementOperations({ sent, json }),
     ...identityOperations(json),
     about: () => get("/about"),
@@ -112,6 +118,7 @@ export function openClient(transport: Transport): Client {
       get(`/images?limit=1000${repository === undefined ? "" : `&repository=${encodeURIComponent(repository)}`}`),
     image: (id) => get(imagePath(id)),
     why: (id) => get(`${imagePath(id)}/why`),
+    difference: (id, other) => get(`${imagePath(id)}/difference?with=${encodeURIComponent(other)}`),
     sbom: async (id, format) =>
       readText(
         await ask(transport, { method: "GET", path: `/api/v1${imagePath(id)}/sbom?format=${format}`, accept: "*/*" }),

@@ -21,6 +21,9 @@ import { healthRoutes } from "./routes/health-routes.ts";
 import { imageRoutes } from "./routes/image-routes.ts";
 import { lifetimeRuleRoutes } from "./routes/lifetime-rule-routes.ts";
 import { jobRoutes } from "./routes/job-routes.ts";
+import { mirrorCareRoutes } from "./routes/mirror-care-routes.ts";
+import { mirrorPolicyRoutes } from "./routes/mirror-policy-routes.ts";
+import { mirrorRoutes } from "./routes/mirror-routes.ts";
 import { peerRoutes } from "./routes/peer-routes.ts";
 import { personalTokenRoutes } from "./routes/personal-token-routes.ts";
 import { projectRoutes } from "./routes/project-routes.ts";
@@ -58,6 +61,9 @@ export function addApi(app: ApiApp, context: ApiContext, doorkeeper: Doorkeeper)
     peerRoutes,
     replicationRoutes,
     proxyRoutes,
+    mirrorRoutes,
+    mirrorPolicyRoutes,
+    mirrorCareRoutes,
     archiveRoutes,
     collectionRoutes,
     exceptionRoutes,

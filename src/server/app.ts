@@ -26,6 +26,8 @@ import { escapeHarborRepository } from "./harbor/names.ts";
 import { sendHarborError } from "./harbor/refusals.ts";
 import { escapeImageId } from "./image-url.ts";
 import { openMetrics, type Metrics } from "./metrics.ts";
+import { addMirror } from "./mirror-app.ts";
+import { addMirrorPage } from "./mirror-page.ts";
 import { describeApi } from "./openapi.ts";
 import { sendError, sendNotFound } from "./problem.ts";
 import { limitAddresses, openRequestLimits } from "./request-limits.ts";
@@ -99,6 +101,13 @@ export async function openApp(options: AppOptions): Promise<App> {
   );
   await addPages(app, version);
   addSignInRoutes(app, { browser: options.accounts.browser, config });
+  addMirrorPage(app, {
+    mirror: factory.mirror,
+    mirrorCare: factory.mirrorCare,
+    config,
+    admit: async (request, need) => await admit(request, need, access),
+  });
+  addMirror(app, { ...access, mirror: factory.mirror, log: options.log });
   options.accounts.addDistribution(app, rates);
   await app.ready();
   return { fastify: app, metrics, stop: () => stopping.abort() };

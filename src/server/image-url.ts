@@ -1,4 +1,4 @@
-const views = ["sbom", "scan", "verdict", "verification", "why"];
+const views = ["sbom", "scan", "verdict", "verification", "why", "difference"];
 
 /**
  * Escapes the slashes of an image's id in a request target, so that the router sees one path part.

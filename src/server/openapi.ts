@@ -67,6 +67,7 @@ const tags = [
   { name: "retention", description: "Which tags projects keep, and what was dropped" },
   { name: "quotas", description: "What projects store, and may store" },
   { name: "tokens", description: "What people use in place of their passwords" },
+  { name: "mirrors", description: "Where packages come from: repositories, their rules, and the care for them" },
   { name: "server", description: "Health, readiness, metrics" },
 ] as const;
 

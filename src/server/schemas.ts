@@ -224,6 +224,21 @@ export const verificationSchema = named(
 );
 /** The origin of an image; its shape is the pipeline's. */
 export const whySchema = named("Why", z.unknown().describe("Where the image comes from: recipe, lock, build, verdict"));
+/** What differs between two images; in a file's path the image's root is `/`. */
+export const differenceSchema = named(
+  "ImageDifference",
+  z.object({
+    config: z.array(z.string()).describe("Differences of the configuration, a line each"),
+    files: z.array(
+      z.object({
+        path: z.string(),
+        kind: z.enum(["added", "removed", "changed"]),
+        what: z.array(z.string()).describe("What of a changed file: content, mode, owner, time"),
+      }),
+    ),
+    sharedLayers: count.describe("Layers that both begin with"),
+  }),
+);
 /** A bill of materials; its bytes are sent as they are stored. */
 export const sbomSchema = named(
   "Sbom",

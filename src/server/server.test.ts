@@ -68,6 +68,8 @@ function tinyFactory(store: Store, config: Config, seen: Seen): Factory {
     registry: undefined as never,
     queue: { define: () => undefined } as never,
     lifetime: undefined as never,
+    mirror: undefined as never,
+    mirrorCare: undefined as never,
     schedules: {
       set: async () => undefined,
       remove: async () => undefined,
@@ -124,6 +126,7 @@ function tinyFactory(store: Store, config: Config, seen: Seen): Factory {
       signatures: [],
       evidence: [],
     }),
+    difference: async () => ({ config: [], files: [], sharedLayers: 0 }),
     why: async (reference) => ({ reference }),
     importAdvisories: none,
     keys: undefined as never,

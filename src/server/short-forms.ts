@@ -1,5 +1,6 @@
 /** What stands beside the API at the root of the server. */
-const others = /^\/(?:$|[?#]|v2(?:[/?#]|$)|api(?:[/?#]|$)|auth\/|service\/|openapi\.json(?:[?#]|$))/;
+const others =
+  /^\/(?:$|[?#]|v2(?:[/?#]|$)|mirror(?:[/?#]|$)|repository\/|api(?:[/?#]|$)|auth\/|service\/|openapi\.json(?:[?#]|$))/;
 
 /**
  * Makes the short form of an API path the full one: `/images` is `/api/v1/images`.
