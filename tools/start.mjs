@@ -95,6 +95,7 @@ function handOver(script, words) {
         ...process.env,
         PATH: [join(root, "node_modules/.bin"), process.env.PATH ?? ""].join(delimiter),
         NODE_COMPILE_CACHE: join(root, "node_modules/.cache/compile"),
+        NODE_USE_SYSTEM_CA: process.env.NODE_USE_SYSTEM_CA ?? "1",
       },
     },
   );

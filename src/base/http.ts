@@ -6,6 +6,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { Failure, messageOf } from "./errors.ts";
 import { limits } from "./limits.ts";
+import { outboundProxy } from "./outbound-proxy.ts";
 
 /** Bounds of one download. */
 export interface FetchOptions {
@@ -86,7 +87,7 @@ async function follow(address: string, options: FetchOptions, watchdog: Watchdog
     const next = webAddress(new URL(location, target).href);
     if (target.protocol === "https:" && next.protocol === "http:")
       throw new Failure("forbidden", `Cannot fetch "${shown(address)}": it redirects from https to http`);
-    if (options.allowPrivate !== true && (await isPrivateHost(next.hostname)))
+    if (options.allowPrivate !== true && (await isPrivateHost(next)))
       throw new Failure(
         "forbidden",
         `Cannot fetch "${shown(address)}": it redirects to the private address "${next.hostname}"`,
@@ -172,18 +173,23 @@ const privateNetworks: readonly (readonly [string, number, "ipv4" | "ipv6"])[] =
   ["192.168.0.0", 16, "ipv4"],
   ["198.18.0.0", 15, "ipv4"],
   ["224.0.0.0", 3, "ipv4"],
-  ["::", 127, "ipv6"],
+  ["::", 96, "ipv6"],
   ["64:ff9b::", 96, "ipv6"],
+  ["64:ff9b:1::", 48, "ipv6"],
+  ["2002::", 16, "ipv6"],
   ["fc00::", 7, "ipv6"],
   ["fe80::", 10, "ipv6"],
+  ["fec0::", 10, "ipv6"],
   ["ff00::", 8, "ipv6"],
 ];
 
 /** Whether a host is, or resolves to, a private address; the name may resolve anew at connect, so this is a fence, not a wall. */
-async function isPrivateHost(hostname: string): Promise<boolean> {
-  const bare = hostname.replace(/^\[|\]$/g, "");
-  const addresses = isIP(bare) === 0 ? (await lookup(bare, { all: true })).map((entry) => entry.address) : [bare];
-  return addresses.some(isPrivateAddress);
+async function isPrivateHost(url: URL): Promise<boolean> {
+  const bare = url.hostname.replace(/^\[|\]$/g, "");
+  if (isIP(bare) !== 0) return isPrivateAddress(bare);
+  // Behind a proxy only the proxy resolves names: it is the fence then.
+  if (outboundProxy(url) !== undefined) return false;
+  return (await lookup(bare, { all: true })).some(({ address }) => isPrivateAddress(address));
 }
 
 /** Whether an IP address is loopback, private, link-local or otherwise not of the public network. */

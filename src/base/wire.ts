@@ -5,6 +5,7 @@ import { isIP, type LookupFunction } from "node:net";
 import { Failure, messageOf } from "./errors.ts";
 import { isPrivateAddress } from "./http.ts";
 import { limits } from "./limits.ts";
+import { outboundProxy } from "./outbound-proxy.ts";
 
 /** How connections to one peer are made. */
 export interface WireOptions {
@@ -57,15 +58,7 @@ export interface Wire {
 
 /** Opens connections as they are needed; Node's own `fetch` knows no private certificate authority. */
 export function openWire(options: WireOptions): Wire {
-  const socketCount = options.socketCount ?? 8;
-  const plain = new HttpAgent({ keepAlive: true, maxSockets: socketCount });
-  const secure = new HttpsAgent({
-    keepAlive: true,
-    maxSockets: socketCount,
-    minVersion: "TLSv1.2",
-    rejectUnauthorized: options.insecure !== true,
-    ...(options.caPem === undefined ? {} : { ca: options.caPem }),
-  });
+  const agents = openAgents(options);
   const idleMs = options.idleMs ?? limits.upstreamIdleMs;
   return {
     async send(request) {
@@ -74,16 +67,46 @@ export function openWire(options: WireOptions): Wire {
       const isTrusted = options.allowPrivate === true || options.trustedHosts.has(url.host);
       const bare = url.hostname.replace(/^\[|\]$/g, "");
       if (!isTrusted && isIP(bare) !== 0 && isPrivateAddress(bare)) throw privateHost(url);
-      const agent = url.protocol === "https:" ? secure : plain;
+      const proxy = outboundProxy(url);
+      // Behind a proxy only the proxy resolves names: it is the fence then.
+      const lookup = isTrusted || proxy !== undefined ? undefined : publicLookup(url);
       try {
-        return await exchange(request, { agent, idleMs, lookup: isTrusted ? undefined : publicLookup(url) });
+        return await exchange(request, { agent: agents.for(url, proxy), idleMs, lookup });
       } catch (error) {
         throw explain(error, url, signal);
       }
     },
+    close: () => agents.close(),
+  };
+}
+
+interface Agents {
+  for(url: URL, proxy: string | undefined): HttpAgent;
+  close(): void;
+}
+
+/** Keeps the connections of each scheme and proxy. */
+function openAgents({ socketCount = 8, insecure, caPem }: WireOptions): Agents {
+  const known = new Map<string, HttpAgent>();
+  const make = (isSecure: boolean, proxy: string | undefined): HttpAgent => {
+    const shared = {
+      keepAlive: true,
+      maxSockets: socketCount,
+      ...(proxy === undefined ? {} : { proxyEnv: isSecure ? { https_proxy: proxy } : { http_proxy: proxy } }),
+    };
+    if (!isSecure) return new HttpAgent(shared);
+    const trust = { rejectUnauthorized: insecure !== true, ...(caPem === undefined ? {} : { ca: caPem }) };
+    return new HttpsAgent({ ...shared, minVersion: "TLSv1.2", ...trust });
+  };
+  return {
+    for({ protocol }, proxy) {
+      const key = `${protocol} ${proxy ?? ""}`;
+      const agent = known.get(key) ?? make(protocol === "https:", proxy);
+      known.set(key, agent);
+      return agent;
+    },
     close() {
-      plain.destroy();
-      secure.destroy();
+      for (const agent of known.values()) agent.destroy();
     },
   };
 }

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { adoptOutboundProxy } from "../base/outbound-proxy.ts";
 import { processEnvironment } from "../config/environment.ts";
 import { printFailure } from "./output/failure-lines.ts";
 import { openTerminal } from "./output/terminal.ts";
@@ -18,6 +19,7 @@ async function main(): Promise<number> {
     version: string;
   };
   const environment = processEnvironment();
+  adoptOutboundProxy(environment);
   try {
     return await runProgram({
       args: process.argv.slice(2),
