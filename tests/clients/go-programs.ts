@@ -41,8 +41,8 @@ export async function obtainGoProgram({
   }
 }
 
-/** Go needs the machine's home, path and proxy settings. */
-function machineEnvironment(): Readonly<Record<string, string>> {
+/** Package clients need the machine's home, path and proxy settings. */
+export function machineEnvironment(): Readonly<Record<string, string>> {
   const known = Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined);
   return Object.fromEntries(known);
 }
