@@ -7,6 +7,12 @@ export function nowMs(): number {
   return Date.now() + offsetMs;
 }
 
+/** How long ago an instant was, in milliseconds; what lies in the future, since the clock went back, is older than all. */
+export function ageMs(at: number): number {
+  const age = nowMs() - at;
+  return age < 0 ? Infinity : age;
+}
+
 /** The current time as an ISO 8601 string in UTC, to the second. */
 export function nowIso(): string {
   return isoSeconds(nowMs());

@@ -36,4 +36,8 @@ export const limits = {
   downloads: 8,
   /** Maintainer scripts of one image. */
   configureMs: 30 * 60_000,
+  /** All instructions of one Containerfile. */
+  sealedBuildMs: 6 * 60 * 60_000,
+  /** What a Containerfile must leave free on the data folder's disk. */
+  diskReserveBytes: 1024 * 1024 * 1024,
 } as const;

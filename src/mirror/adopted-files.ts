@@ -1,7 +1,8 @@
 import { Failure } from "../base/errors.ts";
-import { findMirrorEntry, type MirrorEntry, putMirrorEntry } from "../store/mirror-entry-records.ts";
+import { findMirrorEntry, type MirrorEntry } from "../store/mirror-entry-records.ts";
 import { type Claim, type FileAsk } from "./format.ts";
 import { claimText, openClaimCheck } from "./claims.ts";
+import { keepEntry } from "./kept-entries.ts";
 import { type Leaf } from "./repositories.ts";
 import { type Site } from "./site.ts";
 
@@ -13,11 +14,11 @@ import { type Site } from "./site.ts";
  * has another digest, and has to be fetched.
  */
 export async function adoptDocument(
-  { store }: Site,
+  site: Site,
   leaf: Leaf,
   { ask, claim }: { readonly ask: FileAsk; readonly claim: Claim | undefined },
 ): Promise<MirrorEntry | undefined> {
-  const { blobs, db } = store;
+  const { blobs, db } = site.store;
   const document = await findMirrorEntry(db, { repository: leaf.settings.name, kind: "document", key: ask.key });
   const { digest } = document ?? {};
   if (document === undefined || digest === undefined || (await blobs.stat(digest)) === undefined) return undefined;
@@ -38,6 +39,6 @@ export async function adoptDocument(
     subject: ask.subject?.name,
     version: ask.subject?.version,
   };
-  await blobs.holding([digest], async () => await putMirrorEntry(db, entry));
+  await blobs.holding([digest], async () => await keepEntry(site, leaf, entry));
   return entry;
 }

@@ -6,8 +6,10 @@ import { type Exchange, type MirrorAnswer, type MirrorRead, type Outcome } from 
 import { type Ask, type DocumentAsk, type FileAsk, type FixedAsk, type Format, type Subject } from "./format.ts";
 import { type FileWish } from "./file-download.ts";
 import { findFile, type FoundFile } from "./leaf-files.ts";
+import { isDiskFull } from "./kept-entries.ts";
 import { type DocumentWish, findRendering, type FoundRendering } from "./renderings.ts";
 import { type Leaf } from "./repositories.ts";
+import { pathProblem } from "./request-path.ts";
 import { serve, type Served } from "./serve.ts";
 import { isOfUpstream, type Site } from "./site.ts";
 import { judgeFile } from "./verdicts.ts";
@@ -52,16 +54,6 @@ interface Reply {
   readonly subject: Subject | undefined;
 }
 
-/** The promise of format.ts: no format has to look for these. */
-function pathProblem(path: string): string | undefined {
-  const parts = path.split("/");
-  if (parts.some((part, index) => part === "" && index < parts.length - 1)) return "the path has an empty part";
-  if (parts.some((part) => /^(?:\.|%2e){1,2}$/i.test(part))) return "the path goes up";
-  const hasControls = Array.from(path).some((char) => char < " " || char === "\x7f");
-  if (hasControls || path.includes("%00") || path.length > 4096) return "the path is not one";
-  return undefined;
-}
-
 function keyOf(ask: Ask, { path }: MirrorRead): string {
   if (ask.kind === "file") return ask.key;
   return ask.kind === "document" ? `${ask.source}#${ask.variant}` : path;
@@ -96,7 +88,7 @@ async function file(reply: Reply, ask: FileAsk): Promise<MirrorAnswer> {
       if (given !== undefined) return given;
     } catch (error) {
       // What its ecosystem does not vouch for is told, not looked for elsewhere.
-      if (!isOfUpstream(error) || error.code === "digest_mismatch") throw error;
+      if (!(isOfUpstream(error) || isDiskFull(error)) || error.code === "digest_mismatch") throw error;
       failure ??= error;
     }
   }
@@ -159,6 +151,8 @@ async function foundFile(reply: Reply, ask: FileAsk, found: FoundFile): Promise<
         site.uses.note(entry);
         return factsOf(entry);
       });
+      // It is looked at when the body has ended; what fails before that must not end the process.
+      known.catch(() => undefined);
       return answer(reply, { status: 200, headers, body: found.read() }, { outcome: "fetched", later: known });
     }
   }
@@ -185,7 +179,7 @@ async function foundDocument(reply: Reply, wish: DocumentWish, found: FoundRende
   const { ask, leaves } = wish;
   if (found.state === "missing") return missing(reply);
   if (found.state === "denied") return denied(reply, { status: 403, message: found.reason, outcome: "denied" });
-  const { rendering, outcome, reason } = found;
+  const { rendering, bytes, outcome, reason } = found;
   for (const { settings } of leaves) {
     const key = settings.kind === "hosted" ? (ask.hostedSource ?? ask.source) : ask.source;
     site.uses.note({ repository: settings.name, kind: "document", key });
@@ -193,6 +187,7 @@ async function foundDocument(reply: Reply, wish: DocumentWish, found: FoundRende
   const cacheControl = cacheControlOf(reply, false);
   const served = await serve(site.store.blobs, read, {
     ...rendering,
+    bytes,
     cacheControl,
     variesByAccept: true,
     modified: rendering.headers?.["last-modified"],
@@ -238,7 +233,8 @@ function missing(reply: Reply): MirrorAnswer {
   const { asked, site } = reply;
   const isOffline = asked.settings.isOffline || site.isOffline;
   const state = isOffline ? "it is not here, and no upstream is asked while offline" : "nobody has it";
-  const message = `Cannot find "${reply.key}" in "${asked.settings.name}": ${state}`;
+  // The variant of a document is ours, not the client's.
+  const message = `Cannot find "${reply.key.replace(/#[^#/]*$/, "")}" in "${asked.settings.name}": ${state}`;
   return denied(reply, { status: 404, message, outcome: "missing" });
 }
 

@@ -1,4 +1,4 @@
-import { nowMs } from "../base/clock.ts";
+import { ageMs, nowMs } from "../base/clock.ts";
 import { Failure } from "../base/errors.ts";
 
 /** Keeps requests away from an upstream that fails, longer each time, and lets one through now and then to see. */
@@ -27,6 +27,7 @@ export function openBackoffs(): (host: string) => Backoff {
 }
 
 function openBackoff(): Backoff {
+  let since = 0;
   let until = 0;
   let failure: Failure | undefined;
   let [pauseMs, nextMs] = [firstMs, firstMs];
@@ -35,7 +36,8 @@ function openBackoff(): Backoff {
 
   function rest(because: Failure, askedMs: number | undefined): void {
     failure = because;
-    until = nowMs() + Math.min(Math.max(askedMs ?? 0, pauseMs), longestMs);
+    since = nowMs();
+    until = since + Math.min(Math.max(askedMs ?? 0, pauseMs), longestMs);
     [pauseMs, nextMs] = [nextMs, Math.min(pauseMs + nextMs, longestMs)];
   }
 
@@ -54,7 +56,9 @@ function openBackoff(): Backoff {
 
   return {
     async run(work) {
-      if (failure !== undefined && (until > nowMs() || isProbing)) throw resting(failure, until);
+      // A clock that went back must not make the pause longer.
+      const isEarly = ageMs(since) < until - since;
+      if (failure !== undefined && (isEarly || isProbing)) throw resting(failure, until);
       const isProbe = failure !== undefined;
       if (isProbe) isProbing = true;
       try {

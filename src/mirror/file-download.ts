@@ -1,11 +1,12 @@
 import { nowMs } from "../base/clock.ts";
 import { Failure } from "../base/errors.ts";
 import type { StoredBlob } from "../store/blobs.ts";
-import { confirmMirrorEntry, type MirrorEntry, putMirrorEntry } from "../store/mirror-entry-records.ts";
+import { type MirrorEntry } from "../store/mirror-entry-records.ts";
 import { claimText, openClaimCheck } from "./claims.ts";
 import { doubtDocuments } from "./doubt.ts";
 import { FileFlow, type FlowHead, type FlowTry } from "./file-flow.ts";
 import { type Claim, type FileAsk, type Location } from "./format.ts";
+import { confirmEntry, keepEntry } from "./kept-entries.ts";
 import { hasRoom } from "./quota.ts";
 import { type Leaf } from "./repositories.ts";
 import { recordMismatch, type Site } from "./site.ts";
@@ -68,15 +69,16 @@ export function beginFile(site: Site, leaf: Leaf, { wish, place }: Beginning): R
     blobs: site.store.blobs,
     limitBytes: fileBytesMax,
     async open(from, head) {
-      const got = await request(site, { place, url, from, head, entry: hasAsked ? undefined : entry });
+      const asked = hasAsked ? undefined : entry;
+      const got = await request(site, { place, url, from, head, entry: asked });
       hasAsked = true;
       if (got.status === 404 && !isSecond()) {
         url = location.otherwise!;
         return await this.open(0, undefined);
       }
-      if (got.status === 304 && isStored(entry)) {
+      if (got.status === 304 && isStored(asked)) {
         got.discard();
-        kept = await confirm(site, entry);
+        kept = await confirm(site, leaf, asked);
         return "unchanged";
       }
       if (got.status === 404) await forgetFile(site, leaf, wish);
@@ -115,9 +117,9 @@ export function beginFile(site: Site, leaf: Leaf, { wish, place }: Beginning): R
   };
 }
 
-async function confirm({ store }: Site, entry: StoredEntry): Promise<StoredEntry> {
+async function confirm(site: Site, leaf: Leaf, entry: StoredEntry): Promise<StoredEntry> {
   const now = { checkedAt: nowMs(), etag: entry.etag, modified: entry.modified };
-  await confirmMirrorEntry(store.db, entry, now);
+  await confirmEntry(site, leaf, { entry, now });
   return { ...entry, ...now };
 }
 
@@ -197,7 +199,7 @@ async function keep(site: Site, leaf: Leaf, { wish, place, blob, head }: Kept): 
     fetchedAt: at,
     checkedAt: at,
   };
-  if (await hasRoom(site, leaf.settings, blob.sizeBytes)) await putMirrorEntry(site.store.db, entry);
+  if (await hasRoom(site, leaf.settings, blob.sizeBytes)) await keepEntry(site, leaf, entry);
   // The clients get their bytes all the same.
   else site.log.warn({ repository: entry.repository, key: entry.key }, "a file is not kept: the quota is used up");
   return entry;
@@ -209,9 +211,9 @@ export function isStored(entry: MirrorEntry | undefined): entry is StoredEntry {
 }
 
 /** The upstream has none, or has it no more: what is immutable stays all the same, since nobody asked for it here. */
-export async function forgetFile({ store }: Site, leaf: Leaf, { ask }: FileWish): Promise<undefined> {
+export async function forgetFile(site: Site, leaf: Leaf, { ask }: FileWish): Promise<undefined> {
   const at = nowMs();
-  await putMirrorEntry(store.db, {
+  await keepEntry(site, leaf, {
     repository: leaf.settings.name,
     kind: "file",
     key: ask.key,

@@ -313,8 +313,19 @@ export interface Format {
   render?(input: RenderInput): Rendered;
   /** The document without which its clients cannot begin, for a health check of an upstream. */
   readonly probe: string;
+  /**
+   * Whether its clients show why a file is refused, but not why a document is.
+   *
+   * Then the document of a name that is kept back whole is given out all the same, and its files are refused.
+   */
+  readonly tellsByFiles?: boolean;
   /** A denial as its clients show it. */
   deny(denial: { readonly status: number; readonly message: string }): DenialAnswer;
+  /**
+   * The form in which a name counts when it is compared with reserved names and with those of hosted neighbours, where that
+   * is more than lower case. It changes no character but letters and separators, so that patterns have it too.
+   */
+  comparedName?(name: string): string;
   /** Takes what its own client publishes. */
   write?(request: WriteRequest, shelf: Shelf): Promise<Publication | WriteRefusal>;
   /** The question that a POST asks, in a repository of any kind; undefined where it is a write. */

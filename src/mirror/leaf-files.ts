@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import { nowMs } from "../base/clock.ts";
+import { ageMs, nowMs } from "../base/clock.ts";
 import type { Failure } from "../base/errors.ts";
 import { findMirrorEntry, type MirrorEntry } from "../store/mirror-entry-records.ts";
 import { adoptDocument } from "./adopted-files.ts";
@@ -17,6 +17,7 @@ import {
 } from "./file-download.ts";
 import { type FlowHead } from "./file-flow.ts";
 import { type FileAsk } from "./format.ts";
+import { isDiskFull, placeOfLeaf } from "./kept-entries.ts";
 import { patiently } from "./patience.ts";
 import { type Leaf } from "./repositories.ts";
 import { isOfUpstream, shared, type Site, tellStale } from "./site.ts";
@@ -58,7 +59,7 @@ export async function findFile(site: Site, leaf: Leaf, wish: FileWish): Promise<
   const isOffline = settings.isOffline || site.isOffline;
   if (isHere && ask.lifetime === "immutable") return hit(entry);
   const freshSeconds = isHere ? settings.metadataSeconds : settings.missingSeconds;
-  const isFresh = entry !== undefined && nowMs() - entry.checkedAt < freshSeconds * 1000;
+  const isFresh = entry !== undefined && ageMs(entry.checkedAt) < freshSeconds * 1000;
   // Without a claim nobody vouches for it, so that it is as good as any that changes.
   const isVouched = ask.lifetime === "vouched" && entry?.claim !== undefined;
   if (isOffline || (isFresh && !isVouched)) return hit(entry);
@@ -86,14 +87,15 @@ async function renew(site: Site, leaf: Leaf, wish: Fetching): Promise<FoundFile 
     return found;
   } catch (error) {
     const isTooOld = nowMs() - entry.checkedAt > leaf.settings.staleSeconds * 1000;
-    if (!isOfUpstream(error) || isTooOld || isOutdated) throw error;
+    const mayBeOld = isOfUpstream(error) || isDiskFull(error);
+    if (!mayBeOld || isTooOld || isOutdated) throw error;
     return stale(error);
   }
 }
 
 async function fetchFile(site: Site, leaf: Leaf, wish: Fetching): Promise<FoundFile | undefined> {
   const { ask, entry } = wish;
-  const key = `${leaf.settings.name} ${ask.key}`;
+  const key = `${placeOfLeaf(leaf)} ${ask.key}`;
   const running = site.flows.get(key);
   if (running !== undefined) return await follow({ ...wish, file: running });
   const { place, adopted } = await shared(site, `locate ${key}`, async () => {

@@ -8,6 +8,7 @@
  */
 import { nowMs } from "../base/clock.ts";
 import { Failure } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
 import { type Log } from "../base/log.ts";
 import { type SecretBox } from "../base/secret-box.ts";
 import { expireMissingEntries } from "../store/mirror-entry-records.ts";
@@ -26,9 +27,10 @@ import {
 } from "./contract.ts";
 import { type Format, type FormatName, type PackageFacts, type Subject } from "./format.ts";
 import { formats as allFormats } from "./formats.ts";
+import { openKnownBases } from "./known-bases.ts";
 import { openReader } from "./reader.ts";
 import { openRenderingRoom } from "./rendering-room.ts";
-import { type Leaf, openRepositories } from "./repositories.ts";
+import { type Leaf, openRepositories, type Repositories } from "./repositories.ts";
 import { placeOf } from "./repository-places.ts";
 import { type Site } from "./site.ts";
 import { openUpstream, type Upstream } from "./upstream.ts";
@@ -99,6 +101,8 @@ export interface MirrorOptions {
   readonly formats?: ReadonlyMap<FormatName, Format>;
   /** No byte of an upstream for this long ends a request; default 30 s. */
   readonly idleMs?: number;
+  /** No byte of what a client publishes for this long ends its request; default 60 s. */
+  readonly bodyIdleMs?: number;
   /** How long clients wait for an upstream where something older is there; default 5 s. */
   readonly patienceMs?: number;
 }
@@ -108,10 +112,11 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
   const { store, log } = options;
   const closing = new AbortController();
   const tally = openTally();
-  const upstreams = new Map<string, Upstream>();
+  const upstreams = new Map<string, OpenedUpstream>();
   const forgetUpstream = (name: string): void => {
     // Requests that are under way keep their connections until they end.
     upstreams.delete(name);
+    site.used.delete(name);
     site.epochs.set(name, (site.epochs.get(name) ?? 0) + 1);
   };
   const formats = options.formats ?? allFormats;
@@ -123,10 +128,11 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
     uses: openUses(store, log),
     policy: options.policy,
     room: openRenderingRoom(),
+    bases: openKnownBases(store),
     isOffline: options.isOffline ?? false,
     version: options.version,
     signal: closing.signal,
-    upstreamOf: (leaf) => upstreamOf(leaf, { upstreams, options, onRequest: tally.request }),
+    upstreamOf: (leaf) => upstreamOf(leaf, { upstreams, repositories, options, onRequest: tally.request }),
     readerOf: (leaf, sources) => openReader(site, leaf, sources),
     flows: new Map(),
     underWay: new Map(),
@@ -135,6 +141,7 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
     used: new Map(),
     turns: new Map(),
     epochs: new Map(),
+    bodyIdleMs: options.bodyIdleMs ?? limits.upstreamIdleMs,
     patienceMs: options.patienceMs ?? 5000,
   };
   const expiry = setInterval(() => void dropMissing(site), missingKeptMs).unref();
@@ -155,7 +162,7 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
       closing.abort();
       await Promise.allSettled([...site.flows.values()].map(async ({ flow }) => await flow.done));
       await Promise.allSettled([...site.underWay.values(), ...site.turns.values()]);
-      for (const upstream of upstreams.values()) upstream.close();
+      for (const { upstream } of upstreams.values()) upstream.close();
       await site.room.close();
       await site.uses.close();
     },
@@ -171,20 +178,29 @@ function must({ repositories }: Site, name: string): Leaf {
 
 const upstreamIdleMs = 30_000;
 
+interface OpenedUpstream {
+  readonly upstream: Upstream;
+  /** What it was opened with. */
+  readonly by: string;
+}
+
 interface Opening {
-  readonly upstreams: Map<string, Upstream>;
+  readonly upstreams: Map<string, OpenedUpstream>;
+  readonly repositories: Repositories;
   readonly options: MirrorOptions;
   readonly onRequest: () => void;
 }
 
-function upstreamOf(leaf: Leaf, { upstreams, options, onRequest }: Opening): Upstream {
+function upstreamOf(leaf: Leaf, { upstreams, repositories, options, onRequest }: Opening): Upstream {
   const { name, upstream: address, allowPrivate } = leaf.settings;
-  const known = upstreams.get(name);
-  if (known !== undefined) return known;
   const { authorization } = leaf;
+  const by = JSON.stringify([address, authorization, allowPrivate]);
+  const known = upstreams.get(name);
+  if (known?.by === by) return known.upstream;
   const idleMs = options.idleMs ?? upstreamIdleMs;
   const opened = openUpstream({ address, authorization, allowPrivate, idleMs, onRequest });
-  upstreams.set(name, opened);
+  // A request that began before a change must not bring back what was changed.
+  if (repositories.get(name) === leaf) upstreams.set(name, { upstream: opened, by });
   return opened;
 }
 

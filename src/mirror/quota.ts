@@ -1,4 +1,4 @@
-import { nowMs } from "../base/clock.ts";
+import { ageMs, nowMs } from "../base/clock.ts";
 import { mirrorUsedBytes } from "../store/mirror-entry-records.ts";
 import { type MirrorRepository } from "./contract.ts";
 import { type Site } from "./site.ts";
@@ -14,7 +14,7 @@ export async function hasRoom(
 ): Promise<boolean> {
   if (quotaBytes === undefined) return true;
   const known = used.get(name);
-  const isKnown = known !== undefined && nowMs() - known.countedAt < countedMs;
+  const isKnown = known !== undefined && ageMs(known.countedAt) < countedMs;
   const counted = isKnown ? known : { bytes: await mirrorUsedBytes(store.db, name), countedAt: nowMs() };
   used.set(name, counted);
   if (counted.bytes + addedBytes > quotaBytes) return false;

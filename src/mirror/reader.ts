@@ -1,6 +1,7 @@
 import { findMirrorDerived, putMirrorDerived } from "../store/mirror-rendering-records.ts";
 import { listMirrorKeys } from "../store/mirror-entry-records.ts";
 import { type DerivedFile, type DocumentAsk, type PackageFacts, type UpstreamReader } from "./format.ts";
+import { isDiskFull, placeOfLeaf, whereCurrent } from "./kept-entries.ts";
 import { type DocumentFile } from "./rendering-work.ts";
 import { type Leaf } from "./repositories.ts";
 import { shared, type Site } from "./site.ts";
@@ -68,13 +69,22 @@ export async function factsOfDocument(site: Site, leaf: Leaf, found: HeldDocumen
     known.set(key, facts);
     return facts;
   }
-  const file = await derivedFile(site, leaf, { found, name: "facts", derive: undefined });
-  const bytes = await site.store.blobs.read(file.digest, documentBytesMax);
+  const bytes = await factBytes(site, leaf, { found, name: "facts", derive: undefined });
   const facts = (JSON.parse(bytes.toString("utf8")) as PackageFacts | null) ?? undefined;
   known.set(key, facts);
   const oldest = known.keys().next();
   if (known.size > rememberedMax && oldest.done !== true) known.delete(oldest.value);
   return facts;
+}
+
+/** Facts are needed to give out what is here, so that a full disk costs time alone. */
+async function factBytes(site: Site, leaf: Leaf, derivation: Derivation): Promise<Buffer> {
+  try {
+    return await site.store.blobs.read((await derivedFile(site, leaf, derivation)).digest, documentBytesMax);
+  } catch (error) {
+    if (!isDiskFull(error)) throw error;
+    return Buffer.from(await derive(site, leaf, derivation));
+  }
 }
 
 interface Derivation {
@@ -91,14 +101,23 @@ async function derivedFile(site: Site, leaf: Leaf, derivation: Derivation): Prom
   const known = await findMirrorDerived(db, named);
   if (known?.sourceDigest === entry.digest && (await blobs.stat(known.digest)) !== undefined)
     return { ...known, path: await blobs.localPath(known.digest) };
-  return await shared(site, `derived ${entry.repository} ${entry.key} ${entry.digest} ${derivation.name}`, async () => {
-    const stored = await blobs.put(await derive(site, leaf, derivation));
-    await blobs.holding(
-      [stored.digest],
-      async () => await putMirrorDerived(db, { ...named, ...stored, sourceDigest: entry.digest }),
-    );
-    return { ...stored, path: await blobs.localPath(stored.digest) };
-  });
+  return await shared(
+    site,
+    `derived ${placeOfLeaf(leaf)} ${entry.key} ${entry.digest} ${derivation.name}`,
+    async () => {
+      const stored = await blobs.put(await derive(site, leaf, derivation));
+      await blobs.holding(
+        [stored.digest],
+        async () =>
+          await whereCurrent(
+            site,
+            leaf,
+            async () => await putMirrorDerived(db, { ...named, ...stored, sourceDigest: entry.digest }),
+          ),
+      );
+      return { ...stored, path: await blobs.localPath(stored.digest) };
+    },
+  );
 }
 
 async function derive(site: Site, leaf: Leaf, { found, name, derive: given }: Derivation): Promise<Uint8Array> {

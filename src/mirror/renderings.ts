@@ -1,6 +1,7 @@
-import { nowMs } from "../base/clock.ts";
+import { ageMs, nowMs } from "../base/clock.ts";
 import { Failure } from "../base/errors.ts";
 import { sha256Hex } from "../base/hash.ts";
+import { type Digest } from "../model/digest.ts";
 import {
   confirmMirrorRendering,
   findMirrorRendering,
@@ -10,6 +11,7 @@ import {
 import { type DocumentAsk } from "./format.ts";
 import { documentFile } from "./reader.ts";
 import { type Leaf } from "./repositories.ts";
+import { isDiskFull, placeOfLeaf, whereCurrent } from "./kept-entries.ts";
 import { isOfUpstream, shared, type Site } from "./site.ts";
 import { type HeldDocument, holdDocument } from "./source-documents.ts";
 import { generationOf, judgeDocument } from "./verdicts.ts";
@@ -23,11 +25,19 @@ export interface DocumentWish {
   readonly base: string;
 }
 
+/** A rendering that is in memory alone. */
+interface RenderingBytes {
+  readonly identity: Uint8Array;
+  readonly gzip: Uint8Array | undefined;
+}
+
 /** What clients get of a document, or why they do not. */
 export type FoundRendering =
   | {
       readonly state: "made";
       readonly rendering: MirrorRendering;
+      /** Where it is not stored. */
+      readonly bytes?: RenderingBytes | undefined;
       readonly outcome: "hit" | "fetched" | "stale";
       readonly reason?: string | undefined;
     }
@@ -46,7 +56,7 @@ export async function findRendering(site: Site, wish: DocumentWish): Promise<Fou
   const generation = generationOf(site, asked, leaves);
   if (known !== undefined && isFresh(site, wish, { known, generation }))
     return { state: "made", rendering: known, outcome: "hit" };
-  const key = `rendering ${name.repository}\0${name.source}\0${name.variant}\0${base}`;
+  const key = `rendering ${placeOfLeaf(asked)}\0${name.source}\0${name.variant}\0${base}`;
   return await shared(site, key, async () => await renew(site, wish, { known, generation }));
 }
 
@@ -61,13 +71,12 @@ interface Rendered extends Known {
 
 function isFresh(site: Site, { asked, leaves }: DocumentWish, { known, generation }: Rendered): boolean {
   if (known.generation !== generation || known.checkedAt === 0) return false;
-  const now = nowMs();
-  if (known.until !== undefined && now >= known.until) return false;
+  if (known.until !== undefined && nowMs() >= known.until) return false;
   if (site.isOffline || asked.settings.isOffline) return true;
   const seconds = leaves.map(({ settings }) =>
     settings.kind === "hosted" || settings.isOffline ? Infinity : settings.metadataSeconds,
   );
-  return now - known.checkedAt < Math.min(...seconds) * 1000;
+  return ageMs(known.checkedAt) < Math.min(...seconds) * 1000;
 }
 
 interface Part {
@@ -85,7 +94,7 @@ async function renew(site: Site, wish: DocumentWish, { known, generation }: Know
   }
   const verdict = await verdictOf(site, wish, parts);
   const reason = verdict.withheld.get("*");
-  if (reason !== undefined) return { state: "denied", reason };
+  if (reason !== undefined && asked.format.tellsByFiles !== true) return { state: "denied", reason };
   const stale = parts.find(({ document }) => document.outcome === "stale");
   const outcome =
     stale !== undefined ? "stale" : parts.some(({ document }) => document.outcome === "fetched") ? "fetched" : "hit";
@@ -97,13 +106,13 @@ async function renew(site: Site, wish: DocumentWish, { known, generation }: Know
   const state = { generation, until: verdict.until, checkedAt };
   const madeOf = fingerprint(site, wish, { parts, withheld: verdict.withheld });
   if (known?.madeOf === madeOf && (await site.store.blobs.stat(known.digest)) !== undefined) {
-    await confirmMirrorRendering(site.store.db, known, state);
+    await whereCurrent(site, asked, async () => await confirmMirrorRendering(site.store.db, known, state));
     return { state: "made", rendering: { ...known, ...state }, outcome, reason: why };
   }
-  const rendering = await make(site, wish, { parts, withheld: verdict.withheld, state: { ...state, madeOf } });
-  return rendering === undefined
-    ? { state: "missing" }
-    : { state: "made", rendering: { ...rendering, subject: ask.subject?.name }, outcome, reason: why };
+  const made = await make(site, wish, { known, parts, withheld: verdict.withheld, state: { ...state, madeOf } });
+  if (made === undefined) return { state: "missing" };
+  const rendering = { ...made.rendering, subject: ask.subject?.name };
+  return { state: "made", rendering, bytes: made.bytes, outcome, reason: why };
 }
 
 function checkedOf(leaf: Leaf, { entry }: HeldDocument): number {
@@ -124,7 +133,7 @@ async function collect(
         const document = await holdDocument(site, leaf, ask);
         return document === undefined ? undefined : { leaf, document };
       } catch (error) {
-        if (!isOfUpstream(error)) throw error;
+        if (!isOfUpstream(error) && !isDiskFull(error)) throw error;
         failure ??= error;
         return undefined;
       }
@@ -171,13 +180,20 @@ function fingerprint(site: Site, { asked, base }: DocumentWish, { parts, withhel
 
 interface Making extends Ingredients {
   readonly state: Pick<MirrorRendering, "generation" | "until" | "checkedAt" | "madeOf">;
+  /** What there was before. */
+  readonly known: MirrorRendering | undefined;
+}
+
+interface Made {
+  readonly rendering: MirrorRendering;
+  /** Where it is not stored. */
+  readonly bytes: RenderingBytes | undefined;
 }
 
 /** Makes it and stores it; undefined where the documents do not have what the variant names. */
-async function make(site: Site, wish: DocumentWish, making: Making): Promise<MirrorRendering | undefined> {
+async function make(site: Site, wish: DocumentWish, making: Making): Promise<Made | undefined> {
   const { asked, ask, base } = wish;
-  const { parts, withheld, state } = making;
-  const { blobs } = site.store;
+  const { known, parts, withheld, state } = making;
   const documents = await Promise.all(
     parts.map(async ({ leaf, document }) => await documentFile(site, leaf, document)),
   );
@@ -190,27 +206,48 @@ async function make(site: Site, wish: DocumentWish, making: Making): Promise<Mir
   });
   if (rendered === undefined) return undefined;
   site.count.rendering();
-  const identity = await blobs.put(rendered.bytes);
-  const gzip = rendered.gzip === undefined ? undefined : await blobs.put(rendered.gzip);
   const rendering: MirrorRendering = {
     repository: asked.settings.name,
     source,
     variant,
     base,
-    ...identity,
-    gzip,
+    ...named(rendered.bytes),
+    gzip: rendered.gzip === undefined ? undefined : named(rendered.gzip),
     mediaType: rendered.mediaType,
     headers: rendered.headers ?? originalHeaders(asked, parts),
     subject: ask.subject?.name,
     url: parts[0]?.document.entry.url,
     ...state,
   };
-  const digests = [identity.digest, ...(gzip === undefined ? [] : [gzip.digest])];
-  await blobs.holding(
-    digests,
-    async () => await site.store.transaction(async (db) => await putMirrorRendering(db, rendering, nowMs())),
-  );
-  return rendering;
+  const bytes = { identity: rendered.bytes, gzip: rendered.gzip };
+  // Of an address that is one of too many nothing new is kept; without room on the disk nothing is.
+  const isKept = known !== undefined || (await site.bases.admit(asked.settings.name, base));
+  return { rendering, bytes: isKept && (await keep(site, asked, { rendering, bytes })) ? undefined : bytes };
+}
+
+/** The name and size that bytes have in the store. */
+function named(bytes: Uint8Array): Pick<MirrorRendering, "digest" | "sizeBytes"> {
+  return { digest: `sha256:${sha256Hex(bytes)}`, sizeBytes: bytes.byteLength };
+}
+
+/** Stores a rendering; whether its bytes are in the store. */
+async function keep(
+  site: Site,
+  asked: Leaf,
+  { rendering, bytes }: { readonly rendering: MirrorRendering; readonly bytes: RenderingBytes },
+): Promise<boolean> {
+  const { blobs } = site.store;
+  try {
+    const parts = [bytes.identity, bytes.gzip].filter((part) => part !== undefined);
+    const digests: Digest[] = [];
+    for (const part of parts) digests.push((await blobs.put(part)).digest);
+    const note = async (): Promise<void> =>
+      await site.store.transaction(async (db) => await putMirrorRendering(db, rendering, nowMs()));
+    return await blobs.holding(digests, async () => await whereCurrent(site, asked, note));
+  } catch (error) {
+    if (!isDiskFull(error)) throw error;
+    return false;
+  }
 }
 
 /** What is given out as it came keeps its date: some clients know no other validator. */

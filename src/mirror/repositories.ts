@@ -2,7 +2,7 @@ import { Failure } from "../base/errors.ts";
 import { type SecretBox } from "../base/secret-box.ts";
 import { type Glob, readGlob } from "../model/glob.ts";
 import { addAuditEvent } from "../store/event-records.ts";
-import { doubtMirrorEntries, repositoriesWith } from "../store/mirror-entry-records.ts";
+import { doubtMirrorEntries, mirrorSubjectsLike } from "../store/mirror-entry-records.ts";
 import { expireAllMirrorRenderings } from "../store/mirror-rendering-records.ts";
 import {
   deleteMirrorRepository,
@@ -12,6 +12,7 @@ import {
 } from "../store/mirror-repository-records.ts";
 import { type Store } from "../store/store.ts";
 import { type MirrorRepository, type MirrorRepositoryChange, type NewMirrorRepository } from "./contract.ts";
+import { comparedName, comparedPattern } from "./compared-names.ts";
 import { type Format, type FormatName } from "./format.ts";
 import { checkRepository } from "./repository-rules.ts";
 
@@ -21,6 +22,8 @@ export interface Leaf {
   readonly format: Format;
   /** The `Authorization` for its upstream. */
   readonly authorization: string | undefined;
+  /** Another number for each repository that has had the name, and for each upstream that it has had. */
+  readonly incarnation: number;
 }
 
 /** The repositories of a store; in memory, so that a request pays one look into a map. */
@@ -31,7 +34,9 @@ export interface Repositories {
   leaves(name: string): readonly Leaf[];
   /** A repository and the groups that it is in, at any depth. */
   around(name: string): readonly string[];
-  /** Whether a name must not be asked of a proxy's upstream: a hosted neighbour has it, or a pattern reserves it. */
+  /** Whether a leaf still is the repository of its name, with the same upstream: what was fetched for another is not kept. */
+  isCurrent(leaf: Leaf): boolean;
+  /** Whether a name, in whatever form it is written, must not be asked of a proxy's upstream: a hosted neighbour has it, or a pattern reserves it. */
   isReserved(proxy: string, name: string): Promise<boolean>;
   create(repository: NewMirrorRepository, actor: string): Promise<MirrorRepository>;
   change(name: string, change: MirrorRepositoryChange, actor: string): Promise<MirrorRepository>;
@@ -53,11 +58,12 @@ export async function openRepositories(options: RepositoriesOptions): Promise<Re
   let known = new Map<string, KnownRepository>();
   /** A repository and the groups around it, by name; every request of a proxy asks for it. */
   let neighbours = new Map<string, readonly string[]>();
+  const incarnations = openIncarnations();
   const reload = async (): Promise<void> => {
     const records = await listMirrorRepositories(store.db);
     known = new Map(
       records
-        .map((record) => knownOf(record, options))
+        .map((record) => knownOf(record, { ...options, incarnation: incarnations.of(record.name) }))
         .flatMap((one) => (one === undefined ? [] : [[one.settings.name, one]])),
     );
     neighbours = new Map([...known.keys()].map((name) => [name, neighboursOf(known, name)]));
@@ -65,30 +71,32 @@ export async function openRepositories(options: RepositoriesOptions): Promise<Re
   await reload();
 
   const around = (name: string): readonly string[] => neighbours.get(name) ?? [name];
+  /** Also where it fails, what is in memory is brought up to date: the repository may have been superseded. */
+  const changing = transactionAnd(store, reload);
   async function save(
     repository: MirrorRepository,
     { actor, action, secret, hasMoved }: Saving,
   ): Promise<MirrorRepository> {
     const { name, format, kind, ...settings } = repository;
     const sealed = secret === undefined ? undefined : box.seal(secret, secretContext(name));
-    await store.transaction(async (db) => {
+    if (hasMoved) await incarnations.supersede(name);
+    await changing(async (db) => {
       await putMirrorRepository(db, { name, format, kind, settings: JSON.stringify(settings), secret: sealed });
       // What one upstream said, of what it has or has not, says nothing of another.
       if (hasMoved) await doubtMirrorEntries(db, name);
       await expireAllMirrorRenderings(db, around(name));
       await addAuditEvent(db, { actor, action, subject: name, details: { format, kind, ...settings } });
     });
-    await reload();
     for (const one of around(name)) options.onChanged(one);
     return repository;
   }
 
   async function drop(name: string, actor: string): Promise<void> {
-    await store.transaction(async (db) => {
+    await incarnations.supersede(name);
+    await changing(async (db) => {
       await deleteMirrorRepository(db, name);
       await addAuditEvent(db, { actor, action: "mirror.removed", subject: name });
     });
-    await reload();
     options.onChanged(name);
   }
 
@@ -97,11 +105,38 @@ export async function openRepositories(options: RepositoriesOptions): Promise<Re
     get: (name) => known.get(name),
     leaves: (name) => leavesOf(known, name),
     around,
+    isCurrent: ({ settings, incarnation }) =>
+      known.has(settings.name) && incarnation === incarnations.of(settings.name),
     async isReserved(proxy, name) {
       const places = around(proxy).flatMap((one) => known.get(one) ?? []);
       return await isReservedAmong(store, known, { places, name });
     },
     ...choices({ known: (name) => known.get(name), all: () => [...known.values()], save, drop }),
+  };
+}
+
+/** A transaction, and what is done after it in any case. */
+function transactionAnd(store: Store, after: () => Promise<void>): Store["transaction"] {
+  return async (work) => {
+    try {
+      return await store.transaction(work);
+    } finally {
+      await after();
+    }
+  };
+}
+
+/** Counts the repositories that have had a name, and the upstreams of each. */
+function openIncarnations(): { of(name: string): number; supersede(name: string): Promise<void> } {
+  const counts = new Map<string, number>();
+  const of = (name: string): number => counts.get(name) ?? 0;
+  return {
+    of,
+    /** From now on nothing that was begun for the repository is noted; what has begun to be noted comes first. */
+    async supersede(name) {
+      counts.set(name, of(name) + 1);
+      await new Promise((resolve) => setImmediate(resolve));
+    },
   };
 }
 
@@ -119,7 +154,10 @@ function choices({ known, all, save, drop }: Choosing): Pick<Repositories, "crea
         throw new Failure("conflict", `Cannot make the repository "${given.name}": there is one already`);
       const { upstream, secret } = splitUpstream(given.upstream);
       const repository = withDefaults({ ...given, ...(upstream === undefined ? {} : { upstream }) });
-      checkRepository(repository, (name) => known(name)?.settings);
+      checkRepository(repository, {
+        find: (name) => known(name)?.settings,
+        all: all().map(({ settings }) => settings),
+      });
       return await save(repository, { actor, action: "mirror.created", secret, hasMoved: false });
     },
     async change(name, change, actor) {
@@ -127,7 +165,10 @@ function choices({ known, all, save, drop }: Choosing): Pick<Repositories, "crea
       if (before === undefined) throw new Failure("not_found", `Cannot find the repository "${name}" of the mirror`);
       const { upstream, secret } = splitUpstream(change.upstream);
       const repository = { ...before.settings, ...change, ...(upstream === undefined ? {} : { upstream }) };
-      checkRepository(repository, (other) => known(other)?.settings);
+      checkRepository(repository, {
+        find: (other) => known(other)?.settings,
+        all: all().map(({ settings }) => settings),
+      });
       // A secret stays with the server that it was given for.
       const stays = originOf(repository.upstream) === originOf(before.settings.upstream);
       const kept = secret ?? (stays ? before.secret : undefined);
@@ -158,7 +199,10 @@ interface KnownRepository extends Leaf {
   readonly reserved: readonly Glob[];
 }
 
-function knownOf(record: MirrorRepositoryRecord, { box, formats }: RepositoriesOptions): KnownRepository | undefined {
+function knownOf(
+  record: MirrorRepositoryRecord,
+  { box, formats, incarnation }: RepositoriesOptions & { readonly incarnation: number },
+): KnownRepository | undefined {
   const plain = formats.get(record.format as FormatName);
   // A repository of a format that this version does not have stays where it is.
   if (plain === undefined) return undefined;
@@ -170,9 +214,9 @@ function knownOf(record: MirrorRepositoryRecord, { box, formats }: RepositoriesO
     format: plain.name,
   };
   const secret = record.secret === undefined ? undefined : box.open(record.secret, secretContext(name));
-  const reserved = (settings.reserved ?? []).flatMap((pattern) => globOf(pattern) ?? []);
   const format = plain.configured?.(settings) ?? plain;
-  return { settings, format, secret, authorization: authorizationOf(secret), reserved };
+  const reserved = (settings.reserved ?? []).flatMap((pattern) => globOf(comparedPattern(format, pattern)) ?? []);
+  return { settings, format, secret, authorization: authorizationOf(secret), incarnation, reserved };
 }
 
 function secretContext(name: string): string {
@@ -249,12 +293,19 @@ async function isReservedAmong(
   known: ReadonlyMap<string, KnownRepository>,
   { places, name }: { readonly places: readonly KnownRepository[]; readonly name: string },
 ): Promise<boolean> {
-  if (places.some(({ reserved }) => reserved.some((glob) => glob.matches(name)))) return true;
-  if (places.some(({ settings }) => settings.shared?.includes(name) === true)) return false;
+  const { format } = places[0] ?? {};
+  if (format === undefined) return false;
+  const wanted = comparedName(format, name);
+  if (places.some(({ reserved }) => reserved.some((glob) => glob.matches(wanted)))) return true;
+  if (places.some(({ settings }) => settings.shared?.some((one) => comparedName(format, one) === wanted) === true))
+    return false;
   const hosted = new Set<string>();
   for (const { settings } of places)
     if (settings.kind === "group")
       for (const leaf of leavesOf(known, settings.name))
         if (leaf.settings.kind === "hosted") hosted.add(leaf.settings.name);
-  return hosted.size > 0 && (await repositoriesWith(store.db, [...hosted], name)).size > 0;
+  for (const repository of hosted)
+    for (const subject of await mirrorSubjectsLike(store.db, repository, name))
+      if (comparedName(format, subject) === wanted) return true;
+  return false;
 }

@@ -12,7 +12,7 @@ const secondsMax = 10 * 365 * 24 * 60 * 60;
  */
 export function checkRepository(
   repository: MirrorRepository,
-  find: (name: string) => MirrorRepository | undefined,
+  { find, all }: { readonly find: Look["find"]; readonly all: readonly MirrorRepository[] },
 ): void {
   const { name, kind, upstream } = repository;
   const wrong = (state: string): Failure => new Failure("usage", `Cannot use the repository "${name}": ${state}`);
@@ -28,6 +28,9 @@ export function checkRepository(
     throw wrong("its upstream is no http or https address");
   if (kind !== "group" && repository.members !== undefined) throw wrong(`a ${kind} repository has no members`);
   if (kind === "group") checkMembers(repository, { find, wrong });
+  const publicGroup = all.find((one) => one.isPublic && one.members?.includes(name) === true);
+  if (!repository.isPublic && publicGroup !== undefined)
+    throw wrong(`everybody may read it through the group "${publicGroup.name}"`);
   const { checksumDatabase } = repository;
   if (checksumDatabase !== undefined && !/^[a-z0-9.-]{1,253}$/.test(checksumDatabase))
     throw wrong(`"${checksumDatabase}" is no name of a checksum database`);
@@ -48,7 +51,7 @@ interface Look {
   readonly wrong: (state: string) => Failure;
 }
 
-function checkMembers({ name, format, members = [] }: MirrorRepository, { find, wrong }: Look): void {
+function checkMembers({ name, format, isPublic, members = [] }: MirrorRepository, { find, wrong }: Look): void {
   const seen = new Set<string>();
   const visit = (one: string): void => {
     if (one === name) throw wrong("it would be a member of itself");
@@ -57,6 +60,7 @@ function checkMembers({ name, format, members = [] }: MirrorRepository, { find, 
     const member = find(one);
     if (member === undefined) throw wrong(`there is no repository "${one}"`);
     if (member.format !== format) throw wrong(`its member "${one}" is of the format "${member.format}"`);
+    if (isPublic && !member.isPublic) throw wrong(`everybody would read its member "${one}", which is not public`);
     for (const inner of member.members ?? []) visit(inner);
   };
   for (const member of members) visit(member);

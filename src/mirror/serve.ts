@@ -9,6 +9,8 @@ export interface Representation {
   readonly sizeBytes: number;
   /** The same, compressed. */
   readonly gzip?: { readonly digest: Digest; readonly sizeBytes: number } | undefined;
+  /** The bytes themselves, and compressed, where they are not in the store. */
+  readonly bytes?: { readonly identity: Uint8Array; readonly gzip: Uint8Array | undefined } | undefined;
   readonly mediaType: string;
   readonly cacheControl: string;
   /** Whether another `Accept` may get other bytes. */
@@ -57,7 +59,14 @@ export async function serve(blobs: BlobStore, read: MirrorRead, what: Representa
   if (range !== undefined) headers["content-range"] = `bytes ${range.start}-${range.end}/${sent.sizeBytes}`;
   const status = range === undefined ? 200 : 206;
   if (read.method === "HEAD" || sizeBytes === 0) return { status, headers, body: undefined };
+  const held = isGzip ? what.bytes?.gzip : what.bytes?.identity;
+  if (held !== undefined) return { status, headers, body: inMemory(held, range) };
   return { status, headers, body: await blobs.open(sent.digest, range) };
+}
+
+function inMemory(bytes: Uint8Array, range: { readonly start: number; readonly end: number } | undefined): Buffer {
+  const part = range === undefined ? bytes : bytes.subarray(range.start, range.end + 1);
+  return Buffer.from(part.buffer, part.byteOffset, part.byteLength);
 }
 
 /** A date counts only where there is no tag, and only the very one that we told: upstreams go back in time too. */

@@ -6,6 +6,7 @@ import { type Store } from "../store/store.ts";
 import { type MirrorPolicy, type Outcome } from "./contract.ts";
 import { type PackageFacts, type UpstreamReader } from "./format.ts";
 import { type RunningFile } from "./file-download.ts";
+import { type KnownBases } from "./known-bases.ts";
 import { type Leaf, type Repositories } from "./repositories.ts";
 import { type RenderingRoom } from "./rendering-room.ts";
 import { type Upstream } from "./upstream.ts";
@@ -19,6 +20,8 @@ export interface Site {
   readonly uses: Uses;
   readonly policy: MirrorPolicy | undefined;
   readonly room: RenderingRoom;
+  /** The addresses that renderings are stored for. */
+  readonly bases: KnownBases;
   /** Whether no upstream is asked at all. */
   readonly isOffline: boolean;
   /** What renderings of another version of the program are not taken for. */
@@ -42,6 +45,8 @@ export interface Site {
   readonly turns: Map<string, Promise<void>>;
   /** How often what is hosted has changed around a repository: what was read before may be old. */
   readonly epochs: Map<string, number>;
+  /** No byte of what a client publishes for this long ends its request. */
+  readonly bodyIdleMs: number;
   /** How long clients wait for an upstream where something older is there to be given out. */
   readonly patienceMs: number;
 }

@@ -1,17 +1,12 @@
 import { createGunzip } from "node:zlib";
 import { Readable } from "node:stream";
-import { nowMs } from "../base/clock.ts";
+import { ageMs, nowMs } from "../base/clock.ts";
 import { Failure, systemCodeOf } from "../base/errors.ts";
-import {
-  confirmMirrorEntry,
-  findMirrorEntry,
-  type MirrorEntry,
-  type MirrorEntryName,
-  putMirrorEntry,
-} from "../store/mirror-entry-records.ts";
+import { findMirrorEntry, type MirrorEntry, type MirrorEntryName } from "../store/mirror-entry-records.ts";
 import { claimText, openClaimCheck } from "./claims.ts";
 import { type DocumentAsk, type Location } from "./format.ts";
 import { checkAllowed } from "./allowed.ts";
+import { confirmEntry, isDiskFull, keepEntry, placeOfLeaf } from "./kept-entries.ts";
 import { type Leaf } from "./repositories.ts";
 import { isOfUpstream, recordMismatch, shared, type Site, tellStale } from "./site.ts";
 import { type UpstreamResponse } from "./upstream.ts";
@@ -46,15 +41,19 @@ export async function holdDocument(site: Site, leaf: Leaf, ask: DocumentAsk): Pr
   }
   const isOffline = settings.isOffline || site.isOffline;
   const freshSeconds = entry?.digest === undefined ? settings.missingSeconds : settings.metadataSeconds;
-  const ageMs = entry === undefined ? Infinity : nowMs() - entry.checkedAt;
-  if (isOffline || ageMs < freshSeconds * 1000) return held(entry, "hit");
-  const work = shared(site, `document ${settings.name} ${key}`, async () => await refresh(site, leaf, { ask, entry }));
+  if (isOffline || (entry !== undefined && ageMs(entry.checkedAt) < freshSeconds * 1000)) return held(entry, "hit");
+  const work = shared(
+    site,
+    `document ${placeOfLeaf(leaf)} ${key}`,
+    async () => await refresh(site, leaf, { ask, entry }),
+  );
   if (entry?.digest === undefined) return await work;
   try {
     const fresh = await patiently(work, site.patienceMs);
     return fresh === "slow" ? stale(site, entry, "the upstream is slow") : fresh;
   } catch (error) {
-    if (!isOfUpstream(error) || ageMs > settings.staleSeconds * 1000) throw error;
+    const isTooOld = nowMs() - entry.checkedAt > settings.staleSeconds * 1000;
+    if (!(isOfUpstream(error) || isDiskFull(error)) || isTooOld) throw error;
     return stale(site, entry, error);
   }
 }
@@ -111,28 +110,40 @@ async function fetchFrom(site: Site, leaf: Leaf, located: Located): Promise<Held
   const isHere = entry?.digest !== undefined;
   const { claim } = location;
   if (isHere && claim !== undefined && claimText(claim) === entry.claim) return held(entry, "hit");
+  // What must have another digest now is not asked whether it is still the same.
+  const isAsked = isHere && claim === undefined;
   const answer = await upstream.fetch({
     url,
     accept: location.accept,
     // What is claimed is the file, and some servers call a packed index packed for the way.
     mayCompress: claim === undefined,
     signal: site.signal,
-    // What must have another digest now is not asked whether it is still the same.
-    ...(isHere && claim === undefined ? { etag: entry.etag, modified: entry.modified } : {}),
+    ...(isAsked ? { etag: entry.etag, modified: entry.modified } : {}),
   });
   if (answer.status === 404) return "absent";
-  if (answer.status === 304 && isHere) {
+  if (answer.status === 304 && isAsked) {
     answer.discard();
     const now = { checkedAt: nowMs(), etag: entry.etag, modified: entry.modified };
-    await confirmMirrorEntry(site.store.db, entry, now);
+    await confirmEntry(site, leaf, { entry, now });
     return held({ ...entry, ...now }, "hit");
+  }
+  // Nothing was asked that "not changed", or a part, could answer: taken for the whole it would be an empty document.
+  if (answer.status !== 200) {
+    answer.discard();
+    throw new Failure(
+      "upstream_unreachable",
+      `Cannot fetch "${answer.url.href}": it answered ${answer.status} unasked`,
+      {
+        details: { status: answer.status },
+      },
+    );
   }
   return await keep(site, leaf, { ...located, answer });
 }
 
 /** The upstream has it no more, or never had it. */
 async function forget(site: Site, leaf: Leaf, { ask, entry }: Known): Promise<undefined> {
-  await putMirrorEntry(site.store.db, {
+  await keepEntry(site, leaf, {
     repository: leaf.settings.name,
     kind: "document",
     key: ask.source,
@@ -191,7 +202,7 @@ async function keep(site: Site, leaf: Leaf, arrived: Arrived): Promise<HeldDocum
     fetchedAt: at,
     checkedAt: at,
   };
-  await store.blobs.holding([stored.digest], async () => await putMirrorEntry(store.db, fresh));
+  await store.blobs.holding([stored.digest], async () => await keepEntry(site, leaf, fresh));
   return held(fresh, entry?.digest === stored.digest ? "hit" : "fetched");
 }
 

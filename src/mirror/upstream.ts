@@ -43,7 +43,11 @@ export interface Upstream {
     readonly body: Uint8Array;
     readonly signal?: AbortSignal | undefined;
   }): Promise<WireResponse>;
-  /** Makes an absolute address. @throws Failure `upstream_unreachable` for what is none */
+  /**
+   * Makes an absolute address. What is relative, or begins with the upstream's address, stays below that address.
+   *
+   * @throws Failure `upstream_unreachable` for what is none, `forbidden` for what would leave the upstream
+   */
   resolve(address: string): URL;
   close(): void;
 }
@@ -70,20 +74,28 @@ export function openUpstream(options: UpstreamOptions): Upstream {
   // A dead host beside the upstream's own, which keeps the files, is not the upstream.
   const backoffOf = openBackoffs();
 
+  async function step(request: UpstreamRequest, url: URL, hop: number): Promise<UpstreamResponse | { to: string }> {
+    options.onRequest();
+    const isHome = url.origin === home?.origin;
+    const headers = headersFor(request, isHome ? options.authorization : undefined);
+    const answer = await wire.send({ method: request.method ?? "GET", url, headers, signal: request.signal });
+    const { location } = answer.headers;
+    if (![301, 302, 303, 307, 308].includes(answer.status) || location === undefined)
+      return judged(answer, url, {
+        isListing: hop > 0 && url.pathname.endsWith("/") && !request.url.pathname.endsWith("/"),
+      });
+    answer.discard();
+    return { to: location };
+  }
+
   async function follow(request: UpstreamRequest): Promise<UpstreamResponse> {
     let { url } = request;
     for (let hop = 0; hop <= redirectsMax; hop++) {
-      options.onRequest();
-      const isHome = url.origin === home?.origin;
-      const headers = headersFor(request, isHome ? options.authorization : undefined);
-      const answer = await wire.send({ method: request.method ?? "GET", url, headers, signal: request.signal });
-      const { location } = answer.headers;
-      if (![301, 302, 303, 307, 308].includes(answer.status) || location === undefined)
-        return judged(answer, url, {
-          isListing: hop > 0 && url.pathname.endsWith("/") && !request.url.pathname.endsWith("/"),
-        });
-      answer.discard();
-      url = redirected(url, location);
+      // Each server rests for itself: whoever sends us to a dead one is not dead.
+      const at = url;
+      const answer = await backoffOf(at.host).run(async () => await step(request, at, hop));
+      if (!("to" in answer)) return answer;
+      url = redirected(url, answer.to);
     }
     throw new Failure(
       "upstream_unreachable",
@@ -96,7 +108,7 @@ export function openUpstream(options: UpstreamOptions): Upstream {
 
   return {
     address,
-    fetch: async (request) => await backoffOf(request.url.host).run(async () => await follow(request)),
+    fetch: follow,
     post: async (question) =>
       await backoffOf(question.url.host).run(async () => {
         options.onRequest();
@@ -121,8 +133,20 @@ function resolved(text: string, address: string): URL {
     });
   url.username = "";
   url.password = "";
+  if (address !== "" && (text.startsWith(address) || !/^https?:\/\//i.test(text))) checkBelow(url, { text, address });
   url.hash = "";
   return url;
+}
+
+/** The last fence: whatever a path becomes as an address, it neither climbs nor goes elsewhere, nor loses its end. */
+function checkBelow(url: URL, { text, address }: { readonly text: string; readonly address: string }): void {
+  const home = URL.parse(address);
+  const isBelow = home !== null && url.origin === home.origin && url.pathname.startsWith(home.pathname);
+  if (!isBelow || /[\\\p{Cc}]/u.test(text))
+    throw new Failure(
+      "forbidden",
+      `Cannot fetch "${text.slice(0, 200)}": it does not lie below the upstream's address`,
+    );
 }
 
 async function* once(body: Uint8Array): AsyncGenerator<Uint8Array> {

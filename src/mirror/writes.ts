@@ -15,7 +15,9 @@ import { type Publication, type Shelf } from "./format.ts";
 import { hasRoom } from "./quota.ts";
 import { plain, refused } from "./write-answers.ts";
 import { answerRelay } from "./relays.ts";
+import { receiveBody, watched } from "./received-body.ts";
 import { type Leaf } from "./repositories.ts";
+import { pathProblem } from "./request-path.ts";
 import { type Site } from "./site.ts";
 
 /** One package, if nobody says less. */
@@ -24,8 +26,12 @@ const documentBytesMax = 256 * 1024 * 1024;
 const keysMax = 100_000;
 
 /** Takes what a client publishes, or passes on what it asks by POST. */
-export async function takeWrite(site: Site, leaf: Leaf, write: MirrorWrite): Promise<MirrorAnswer> {
+export async function takeWrite(site: Site, leaf: Leaf, sent: MirrorWrite): Promise<MirrorAnswer> {
+  const problem = pathProblem(sent.path);
+  if (problem !== undefined)
+    return refused(leaf, sent, { status: 400, message: `Cannot publish to "${leaf.settings.name}": ${problem}` });
   const { format, settings } = leaf;
+  const write = { ...sent, body: watched(sent.body, site.bodyIdleMs) };
   const relay = write.method === "POST" ? await format.relay?.(write) : undefined;
   if (relay !== undefined)
     return "refused" in relay ? plain(leaf, write, relay) : await answerRelay(site, leaf, { write, relay });
@@ -37,7 +43,10 @@ export async function takeWrite(site: Site, leaf: Leaf, write: MirrorWrite): Pro
     const message = `Cannot publish to "${settings.name}": it is a ${settings.kind} repository`;
     return refused(leaf, write, { status: 405, message });
   }
-  return await inTurn(site, settings.name, async () => await publish(site, leaf, write));
+  await checkQuota(site, settings, 0);
+  // All of it is here before others wait for it.
+  await using received = await receiveBody(write.body, { blobs: site.store.blobs, limitBytes: writeBytesMax });
+  return await inTurn(site, settings.name, async () => await publish(site, leaf, { ...write, body: received.read() }));
 }
 
 async function inTurn<T>(site: Site, repository: string, work: () => Promise<T>): Promise<T> {
@@ -120,6 +129,9 @@ async function store(site: Site, leaf: Leaf, { write, publication }: Storing): P
   await blobs.holding(
     stored.map(({ digest }) => digest),
     async () => {
+      // What was begun for another repository of the name must not show up in this one.
+      if (!site.repositories.isCurrent(leaf))
+        throw new Failure("conflict", `Cannot publish to "${repository}": it was removed meanwhile`);
       await site.store.transaction(async (db) => {
         await deleteMirrorEntries(db, repository, removed);
         for (const { key, digest, sizeBytes, mediaType, subject: whose } of files)

@@ -125,8 +125,16 @@ function pick<Name extends string>(
 /** The address that is written into documents: the configured one, or the one that this client used. */
 function originOf(request: FastifyRequest, { publicUrl, listen }: MirrorAppOptions["config"]): string {
   if (publicUrl !== undefined) return publicUrl;
-  const host = /^(?:[\w.-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::\d{1,5})?$/i.test(request.host) ? request.host : listen.host;
+  const own = listen.host.includes(":") ? `[${listen.host}]` : listen.host;
+  const host = plausibleHost(request.host) ?? `${own}:${listen.port}`;
   return `${request.protocol}://${host}`;
+}
+
+/** A host as it stands in an address, in the one form that it has: each other one would have documents of its own. */
+function plausibleHost(given: string): string | undefined {
+  if (!/^(?:[\w-]{1,63}(?:\.[\w-]{1,63})*|\[[0-9a-f:.]{2,45}\])(?::\d{1,5})?$/i.test(given) || given.length > 260)
+    return undefined;
+  return URL.parse(`http://${given}`) === null ? undefined : given.toLowerCase();
 }
 
 async function send(reply: FastifyReply, { status, statusText, headers, body }: MirrorAnswer): Promise<FastifyReply> {

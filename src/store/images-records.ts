@@ -97,15 +97,18 @@ export async function addProof(
     .execute();
 }
 
-/** The newest outcome of a rebuild. */
-export async function newestProof(db: Database, digest: string): Promise<ProofResult | undefined> {
+/** The newest outcome of a rebuild, with a sentence on it. */
+export async function newestProof(
+  db: Database,
+  digest: string,
+): Promise<{ readonly result: ProofResult; readonly detail: string } | undefined> {
   const row = await db
     .selectFrom("image_proofs")
-    .select("result")
+    .select(["result", "detail"])
     .where("digest", "=", digest)
     .orderBy("at", "desc")
     .orderBy("result", "desc")
     .limit(1)
     .executeTakeFirst();
-  return row?.result as ProofResult | undefined;
+  return row === undefined ? undefined : { result: row.result as ProofResult, detail: row.detail };
 }

@@ -164,25 +164,20 @@ export async function listMirrorKeys(
   return rows.map(({ key }) => key);
 }
 
-/** Which of some repositories have anything of a subject. */
-export async function repositoriesWith(
-  db: Database,
-  repositories: readonly string[],
-  subject: string,
-): Promise<Set<string>> {
-  const found = new Set<string>();
-  for (const repository of repositories) {
-    const row = await db
-      .selectFrom("mirror_entries")
-      .select("repository")
-      .where("repository", "=", repository)
-      .where("subject", "=", subject)
-      .where("digest", "is not", null)
-      .limit(1)
-      .executeTakeFirst();
-    if (row !== undefined) found.add(repository);
-  }
-  return found;
+/**
+ * The subjects that a repository has anything of, and that are a name but for ASCII case and for which of `-`, `_` and `.`
+ * stands where: those that an ecosystem may take for the same.
+ */
+export async function mirrorSubjectsLike(db: Database, repository: string, name: string): Promise<string[]> {
+  // The expression is that of the index: without it each request would read all that is published.
+  const { rows } = await sql<{ subject: string }>`select distinct subject from mirror_entries
+    where repository = ${repository} and replace(replace(lower(subject), '_', '-'), '.', '-') = ${looseForm(name)}
+      and digest is not null`.execute(db);
+  return rows.map(({ subject }) => subject);
+}
+
+function looseForm(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase()).replaceAll(/[_.]/g, "-");
 }
 
 /** Uses of one entry since they were last written down. */

@@ -140,6 +140,19 @@ export async function deleteMirrorRendering(
     .execute();
 }
 
+/** Forgets the renderings for one address of a repository. */
+export async function forgetMirrorRenderingsFor(
+  db: Database,
+  { repository, base }: Pick<MirrorRenderingName, "repository" | "base">,
+): Promise<void> {
+  await db
+    .deleteFrom("mirror_renderings")
+    .where("repository", "=", repository)
+    .where("base", "=", base)
+    .modifyEnd(mayBeLost)
+    .execute();
+}
+
 /** Has renderings of some repositories looked at anew: those of a source, or of a subject. */
 export async function expireMirrorRenderings(
   db: Database,

@@ -126,7 +126,7 @@ function assemble({ dataDir, log, file, blobs, lock }: Parts): Store {
           return await work(db);
         } finally {
           const durationMs = tickMs() - start;
-          if (durationMs > slowTransactionMs) log.warn({ durationMs, stack: new Error().stack }, "slow transaction");
+          if (durationMs > slowTransactionMs) log.info({ durationMs, stack: new Error().stack }, "slow transaction");
         }
       });
     },

@@ -123,6 +123,8 @@ describe("cargo and the mirror", { timeout: 180_000 }, () => {
   });
 
   test("a repository that is not public is read with a token", async () => {
+    // What is in a public group is public itself.
+    await site.mirror.change("all", { isPublic: false }, "admin");
     await site.mirror.change("own", { isPublic: false }, "admin");
     const user = await project(
       "acme-private",
@@ -130,6 +132,7 @@ describe("cargo and the mirror", { timeout: 180_000 }, () => {
     );
     await must(user, "own", ["fetch"]);
     await site.mirror.change("own", { isPublic: true }, "admin");
+    await site.mirror.change("all", { isPublic: true }, "admin");
   });
 
   test("a poisoned archive is refused with the reason", async () => {

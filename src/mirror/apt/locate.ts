@@ -137,16 +137,31 @@ async function locatePackage(named: PoolPath, reader: UpstreamReader): Promise<L
   const suites: Suite[] = [];
   for (const folder of knownFolders(search)) {
     const suite = await readSuite(folder, reader);
-    if (suite === undefined) continue;
-    suites.push(suite);
-    for (const below of indexesFor(search, suite)) {
-      const source = pinnedSource(suite, below, suite.release.find(below)!);
-      const found = await findThrough(source, named.path, reader);
-      if (found !== undefined) return packageLocation(found);
-    }
+    if (suite !== undefined) suites.push(suite);
   }
+  const found = await findInIndexes(search, suites);
+  return found === undefined ? undefined : packageLocation(found);
+}
+
+/**
+ * Looks into what clients have read of any suite, and only then into the rest.
+ *
+ * An index that cannot be had, since the upstream is between two states of it, does not hide what another one vouches for.
+ */
+async function findInIndexes(search: Search, suites: readonly Suite[]): Promise<PoolEntry | undefined> {
+  const { named, reader } = search;
+  const all = suites.flatMap((suite) => indexesFor(search, suite).map((index) => ({ suite, ...index })));
+  const failures: unknown[] = [];
+  for (const { suite, below } of [...all.filter(({ isRead }) => isRead), ...all.filter(({ isRead }) => !isRead)])
+    try {
+      const found = await findThrough(pinnedSource(suite, below, suite.release.find(below)!), named.path, reader);
+      if (found !== undefined) return found;
+    } catch (error) {
+      failures.push(error);
+    }
   const older = await findInOlder(search, suites);
-  return older === undefined ? undefined : packageLocation(older);
+  if (older === undefined && failures.length > 0) throw failures[0];
+  return older;
 }
 
 /** The suites whose Release was read through the mirror; without any the folders around the path, of a flat archive. */
@@ -164,11 +179,18 @@ function packageLocation({ path, algorithm, value, name, version }: PoolEntry): 
   return { url: encodedPath(path), claim: { algorithm, value }, subject: { name, version } };
 }
 
+interface SuiteIndex {
+  /** From the folder of the suite on. */
+  readonly below: string;
+  /** Whether clients have read it. */
+  readonly isRead: boolean;
+}
+
 /**
- * The indexes of a suite that can list a package, those first that clients have read: of the package's own
- * architecture and component, in the best compression, or all where the names tell nothing.
+ * The indexes of a suite that can list a package: of the package's own architecture and component, in the best
+ * compression, or all where the names tell nothing.
  */
-function indexesFor({ named, held }: Search, { folder, release }: Suite): string[] {
+function indexesFor({ named, held }: Search, { folder, release }: Suite): SuiteIndex[] {
   const best = new Map<string, string>();
   for (const path of release.packageIndexes()) {
     const match = /^(.*?)(Packages|Sources)(\.[a-z0-9]+)?$/.exec(path);
@@ -176,10 +198,10 @@ function indexesFor({ named, held }: Search, { folder, release }: Suite): string
     if (!isRankedAbove(match[3] ?? "", best.get(match[1]!))) continue;
     if (canList(named, match[1]!, release.components)) best.set(match[1]!, path);
   }
-  const isRead = (below: string): boolean => held.some((key) => key.startsWith(`${folder}${below}`));
-  const folders = [...best.keys()];
-  const read = folders.filter(isRead);
-  return [...read, ...folders.filter((below) => !read.includes(below))].map((below) => best.get(below)!);
+  return [...best].map(([place, below]) => ({
+    below,
+    isRead: held.some((key) => key.startsWith(`${folder}${place}`)),
+  }));
 }
 
 function isRankedAbove(end: string, current: string | undefined): boolean {

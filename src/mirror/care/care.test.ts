@@ -189,6 +189,78 @@ test("lock files of every kind say what the mirror has to be asked for", () => {
   assert.throws(() => readLockFile("notes.md", "hello"), Failure);
 });
 
+test("the locks of Poetry, uv, PDM and pylock.toml: packages of an index, each with its hashes", () => {
+  const [a, b] = ["a".repeat(64), "b".repeat(64)];
+  const texts = {
+    "poetry.lock": `[[package]]\nname = "Demo_X"\nversion = "1.0"\nfiles = [\n  {file = "d.whl", hash = "sha256:${a}"},\n  {file = "d.tar.gz", hash = "sha256:${b}"},\n]\n\n[[package]]\nname = "forked"\nversion = "2.0"\n[package.source]\ntype = "git"\nurl = "https://git.example/x"\n\n[metadata]\nlock-version = "2.1"\n`,
+    "uv.lock": `version = 1\n[[package]]\nname = "app"\nversion = "0.1.0"\nsource = { virtual = "." }\n[[package]]\nname = "demo-x"\nversion = "1.0"\nsource = { registry = "https://i.example/simple" }\nsdist = { url = "https://i.example/d.tar.gz", hash = "sha256:${b}" }\nwheels = [\n    { url = "https://i.example/d.whl", hash = "sha256:${a}" },\n]\n[[package]]\nname = "forked"\nversion = "2.0"\nsource = { git = "https://git.example/x" }\n`,
+    "pylock.toml": `lock-version = "1.0"\n[[packages]]\nname = "demo-x"\nversion = "1.0"\nwheels = [{name = "d.whl", hashes = {sha256 = "${a}"}}]\nsdist = {name = "d.tar.gz", hashes = {sha256 = "${b}"}}\n[[packages]]\nname = "forked"\nversion = "2.0"\nvcs = {type = "git", url = "x"}\n`,
+  };
+  const page = {
+    files: [
+      { filename: "demo_x-1.0-cp312-cp312-manylinux_2_17_x86_64.whl", url: "a", hashes: { sha256: a } },
+      { filename: "demo_x-1.0-cp312-cp312-win_amd64.whl", url: "w", hashes: { sha256: a } },
+      { filename: "demo_x-1.0.tar.gz", url: "b", hashes: { sha256: b } },
+      { filename: "demo_x-1.0-1-cp312-cp312-manylinux_2_17_x86_64.whl", url: "c", hashes: { sha256: "c".repeat(64) } },
+    ],
+  };
+  for (const [name, text] of Object.entries(texts)) {
+    const { wishes, skipped, kind } = readLockFile(name, text);
+    assert.equal(kind, name);
+    assert.deepEqual(
+      wishes.map(({ title, paths }) => [title, paths]),
+      [["demo-x 1.0", ["simple/demo-x/"]]],
+      name,
+    );
+    assert.deepEqual(skipped, [{ title: "forked 2.0", reason: "comes from no index" }]);
+    const files = wishes[0]!.follow!(Buffer.from(JSON.stringify(page))).filter(({ isOptional }) => isOptional !== true);
+    assert.deepEqual(
+      files.map(({ title, sha256 }) => [title.slice(-9), sha256]),
+      [
+        ["86_64.whl", a],
+        [".0.tar.gz", b],
+      ],
+      "what the lock names, for Linux",
+    );
+  }
+});
+
+test("a gradle.lockfile and a POM name artifacts with their POMs", () => {
+  const paths = (name: string, text: string): string[] =>
+    readLockFile(name, text).wishes.flatMap((wish) => wish.paths.map((path) => path.slice(path.lastIndexOf("/") + 1)));
+  assert.deepEqual(
+    paths("gradle.lockfile", "# c\ncom.acme:lib:1.0=compileClasspath,runtimeClasspath\nempty=testing\n"),
+    ["lib-1.0.pom", "lib-1.0.jar", "lib-1.0.module"],
+  );
+  const pom = `<project xmlns="m"><parent><groupId>com.acme</groupId><artifactId>parent</artifactId><version>7</version></parent>
+    <properties><lib.version>1.0</lib.version><other>\${lib.version}.1</other></properties>
+    <dependencyManagement><dependencies>
+      <dependency><groupId>com.acme</groupId><artifactId>bom</artifactId><version>3</version><type>pom</type><scope>import</scope></dependency>
+      <dependency><groupId>com.acme</groupId><artifactId>managed</artifactId><version>4</version></dependency>
+    </dependencies></dependencyManagement>
+    <dependencies>
+      <dependency><groupId>com.acme</groupId><artifactId>lib</artifactId><version>\${other}</version><classifier>linux</classifier></dependency>
+      <dependency><groupId>com.acme</groupId><artifactId>managed</artifactId></dependency>
+      <dependency><groupId>com.acme</groupId><artifactId>inherited</artifactId></dependency>
+      <dependency><groupId>com.acme</groupId><artifactId>range</artifactId><version>[1,2)</version></dependency>
+    </dependencies>
+    <build><plugins><plugin><artifactId>maven-jar-plugin</artifactId><version>3.4</version></plugin></plugins></build></project>`;
+  assert.deepEqual(paths("pom.xml", pom), [
+    "parent-7.pom",
+    "bom-3.pom",
+    "lib-1.0.1.pom",
+    "lib-1.0.1-linux.jar",
+    "managed-4.pom",
+    "managed-4.jar",
+    "maven-jar-plugin-3.4.pom",
+    "maven-jar-plugin-3.4.jar",
+  ]);
+  assert.deepEqual(
+    readLockFile("pom.xml", pom).skipped.map(({ title }) => title),
+    ["what these depend on", "com.acme:inherited", "com.acme:range"],
+  );
+});
+
 test("prefetching asks as clients do, goes on to what answers name, and tells what could not be had", async () => {
   const wheel = "wheel bytes";
   const sha256 = createHash("sha256").update(wheel).digest("hex");

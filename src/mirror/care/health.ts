@@ -1,5 +1,5 @@
 import { messageOf } from "../../base/errors.ts";
-import { nowMs } from "../../base/clock.ts";
+import { ageMs, nowMs } from "../../base/clock.ts";
 import type { MirrorRepository } from "../contract.ts";
 
 /** Whether a repository can bring something new, in a word and a sentence. */
@@ -26,7 +26,7 @@ export function openHealthWatch({ isOffline }: { readonly isOffline: boolean }):
       if (isOffline || isOff) return { state: "offline", reason: "gives out what is here, and asks no upstream" };
       if (upstream === undefined) return { state: "well", reason: "fetches from the hosts that it may" };
       const before = known.get(upstream);
-      if (before !== undefined && nowMs() - before.at < keptMs) return await before.health;
+      if (before !== undefined && ageMs(before.at) < keptMs) return await before.health;
       const health = knock(upstream);
       known.set(upstream, { at: nowMs(), health });
       return await health;

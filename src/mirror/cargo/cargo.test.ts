@@ -112,7 +112,7 @@ test("facts tell the checksum and the time of each version", () => {
   assert.throws(() => cargo.facts!(upstreamDocument("<html>")), Failure);
 });
 
-test("index lines are relayed as they came, without those that are withheld", () => {
+test("index lines are relayed as they came; those that are withheld are yanked while others are left", () => {
   const one = `${line("1.0.0")}\n\n${line("1.1.0", ',"v":2')}\nnot json\n`;
   const render = (documents: string[], withheld: string[] = []): string =>
     testRendering(cargo, {
@@ -122,12 +122,18 @@ test("index lines are relayed as they came, without those that are withheld", ()
       withheld,
     });
   assert.equal(render([one]), one);
-  assert.equal(render([one], ["1.0.0"]), `${line("1.1.0", ',"v":2')}\n`);
-  assert.equal(render([one], ["*"]), "");
+  assert.equal(render([one], ["1.0.0"]), `${line("1.0.0", ',"yanked":true')}\n${line("1.1.0", ',"v":2')}\n`);
+  const marked = ["false", "null", "true"].map((state) => line(`2.0.${state.length}`, `,"yanked": ${state}`));
+  for (const text of marked)
+    assert.equal(
+      render([`${text}\n${line("1.0.0")}`], [(JSON.parse(text) as { vers: string }).vers]).split("\n")[0],
+      text.replace(/"yanked": (?:false|null)/, '"yanked":true'),
+    );
+  assert.equal(render([one], ["1.0.0", "1.1.0"]), `${line("1.0.0")}\n${line("1.1.0", ',"v":2')}\n`);
   assert.equal(render([line("1.1.0", ',"mine":1'), one]), `${line("1.1.0", ',"mine":1')}\n${line("1.0.0")}\n`);
 });
 
-test("whatever is in a line is relayed byte for byte, and nothing that is withheld", () => {
+test("whatever is in a line is relayed byte for byte, and what is withheld is only marked", () => {
   const version = fc.tuple(fc.nat(3), fc.nat(3)).map(([major, minor]) => `${major}.${minor}.0`);
   const oneLine = fc.tuple(version, fc.json()).map(([vers, more]) => line(vers, `,"more":${more}`));
   fc.assert(
@@ -140,8 +146,10 @@ test("whatever is in a line is relayed byte for byte, and nothing that is withhe
       });
       const versionOf = (raw: string): string => (JSON.parse(raw) as { vers: string }).vers;
       const firsts = lines.filter((raw, at) => lines.findIndex((other) => versionOf(other) === versionOf(raw)) === at);
-      const kept = firsts.filter((raw) => !withheld.includes(versionOf(raw)));
-      assert.deepEqual(text.split("\n").slice(0, -1), kept);
+      const isAll = firsts.every((raw) => withheld.includes(versionOf(raw)));
+      const marked = (raw: string): string =>
+        withheld.includes(versionOf(raw)) ? `${raw.slice(0, -1)},"yanked":true}` : raw;
+      assert.deepEqual(text.split("\n").slice(0, -1), isAll ? firsts : firsts.map(marked));
     }),
     { numRuns: 100 },
   );

@@ -3,7 +3,7 @@ import { classify } from "./classify.ts";
 import { clients } from "./clients.ts";
 import { facts } from "./facts.ts";
 import { locate } from "./locate.ts";
-import { indexPath } from "./names.ts";
+import { crateKey, indexPath } from "./names.ts";
 import { render } from "./render.ts";
 import { write } from "./write.ts";
 
@@ -17,6 +17,8 @@ export const cargo: Format = {
   name: "cargo",
   classify,
   locate,
+  // A registry takes no second crate whose name differs from another's in these alone.
+  comparedName: (name) => crateKey(name).replaceAll("_", "-"),
   documentOf: (subject) => indexPath(subject.name),
   facts,
   render,

@@ -24,6 +24,24 @@ export function findLine(bytes: Buffer, version: string): IndexLine | undefined 
   return undefined;
 }
 
+/**
+ * A line as it stands for a yanked version: Cargo takes it only where a lock names it. All else stays byte for byte.
+ *
+ * Empty where the mark cannot be set without writing the line anew.
+ */
+export function yankedLine(raw: Buffer): Buffer {
+  // Byte for byte, whatever the encoding; within a string the quotes would be escaped.
+  const text = raw.toString("latin1");
+  const end = text.lastIndexOf("}");
+  const forms = [
+    text,
+    text.replace(/"yanked"\s*:\s*(?:false|null)/, '"yanked":true'),
+    `${text.slice(0, end)},"yanked":true${text.slice(end)}`,
+  ];
+  const marked = forms.find((form) => (JSON.parse(form) as { readonly yanked?: unknown }).yanked === true);
+  return Buffer.from(marked ?? "", "latin1");
+}
+
 function rawLines(bytes: Buffer): Buffer[] {
   const lines: Buffer[] = [];
   for (let start = 0; start < bytes.length;) {

@@ -1,27 +1,26 @@
 import type { Rendered, RenderInput, SourceDocument } from "../format.ts";
-import { readLines } from "./lines.ts";
+import { readLines, yankedLine } from "./lines.ts";
 import { crateKey } from "./names.ts";
 
 /**
- * Makes an index file of those of the members: lines as they came, each version once, without those that are withheld.
+ * Makes an index file of those of the members: lines as they came, each version once.
  *
- * Lines are never written anew: a field that we do not know would be lost.
+ * Lines are never written anew: a field that we do not know would be lost. What is withheld is marked as yanked, so that
+ * Cargo chooses something else. Where nothing else is left, or a lock names it, Cargo asks for the archive and prints why
+ * it is refused; of a line that is gone it could only say that there is none.
  */
 export function render(input: RenderInput): Rendered {
   if (input.variant === "search") return renderSearch(input);
   const mediaType = "text/plain; charset=utf-8";
   const [first] = input.documents;
   if (input.documents.length === 1 && input.withheld.size === 0) return { bytes: first!.bytes, mediaType };
-  const seen = new Set(input.withheld.keys());
-  const lines: Buffer[] = [];
-  const documents = input.withheld.has("*") ? [] : input.documents;
-  for (const document of documents)
-    for (const line of readLines(document.bytes)) {
-      if (seen.has(line.version)) continue;
-      seen.add(line.version);
-      lines.push(line.raw, lineBreak);
-    }
-  return { bytes: Buffer.concat(lines), mediaType };
+  const lines = new Map<string, Buffer>();
+  for (const document of input.documents)
+    for (const { version, raw } of readLines(document.bytes)) if (!lines.has(version)) lines.set(version, raw);
+  const isAll = [...lines.keys()].every((version) => input.withheld.has(version));
+  const ours = [...lines].map(([version, raw]) => (input.withheld.has(version) && !isAll ? yankedLine(raw) : raw));
+  const kept = ours.filter((raw) => raw.length > 0);
+  return { bytes: Buffer.concat(kept.flatMap((raw) => [raw, lineBreak])), mediaType };
 }
 
 const lineBreak = Buffer.from("\n");

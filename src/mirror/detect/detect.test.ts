@@ -70,3 +70,76 @@ test("a machine whose clients use a Nexus gets a repository for each place, its 
     await rm(folder, { recursive: true, force: true });
   }
 });
+
+test("a server that no client uses is asked by name, and its repositories keep their names and its login", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "mintmark-detect-"));
+  const asked: string[] = [];
+  const lists: Record<string, readonly unknown[]> = {
+    "/nx/service/rest/v1/repositories": [
+      {
+        name: "pypi-all",
+        format: "pypi",
+        type: "group",
+        url: "http://inside.example/repository/pypi-all",
+      },
+      {
+        name: "maven-central",
+        format: "maven2",
+        type: "proxy",
+        url: "http://inside.example/repository/maven-central",
+        attributes: { proxy: { remoteUrl: "https://maven.example/" } },
+      },
+      { name: "Files", format: "raw", type: "hosted", url: "x" },
+    ],
+    "/jf/artifactory/api/repositories": [
+      { key: "crates", type: "FEDERATED", url: "http://inside.example/artifactory/crates", packageType: "Cargo" },
+      { key: "py", description: "all", type: "VIRTUAL", url: "x", packageType: "Pypi" },
+      { key: "gems", type: "LOCAL", url: "x", packageType: "Gems" },
+    ],
+  };
+  const server = createServer((request, response) => {
+    asked.push(`${request.url} ${request.headers.authorization}`);
+    const list = lists[request.url ?? ""];
+    if (list === undefined)
+      return void response.writeHead(request.url === "/odd/api/repositories" ? 200 : 404).end("<p>");
+    response.end(JSON.stringify(list));
+  });
+  await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  const look = async (path: string) =>
+    await detect({
+      machine: { home: folder, folder, root: folder, environment: {}, aptSuites: async () => [] },
+      own: [],
+      asksServers: true,
+      takesOver: true,
+      server: `http://ann:p%40ss@127.0.0.1:${port}${path}`,
+    });
+  try {
+    const nexus = await look("/nx");
+    const shown = nexus.proposals.map(({ name, format, url, login }) => [name, format, url, login?.password]);
+    const root = `http://127.0.0.1:${port}`;
+    assert.deepEqual(shown, [
+      ["raw", "raw", undefined, undefined],
+      ["pypi-all", "pypi", `${root}/nx/repository/pypi-all/simple/`, "p@ss"],
+      ["maven-central", "maven", `${root}/nx/repository/maven-central/`, "p@ss"],
+    ]);
+    assert.equal(asked[0], `/nx/service/rest/v1/repositories Basic ${btoa("ann:p@ss")}`);
+    const artifactory = await look("/jf/");
+    assert.equal(artifactory.servers[0]!.product, "artifactory");
+    assert.deepEqual(
+      artifactory.proposals.slice(1).map(({ name, url }) => [name, url]),
+      [
+        ["crates", `${root}/jf/artifactory/api/cargo/crates/index/`],
+        ["py", `${root}/jf/artifactory/api/pypi/py/simple/`],
+      ],
+    );
+    await assert.rejects(
+      look("/odd"),
+      /Cannot find a Nexus or an Artifactory at .*: .*404.*; what it answers is no list/,
+    );
+  } finally {
+    server.closeAllConnections();
+    server.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+});

@@ -1,6 +1,6 @@
 import { fetchLimited } from "../../base/http.ts";
-import { messageOf } from "../../base/errors.ts";
-import type { FoundSource } from "./found-source.ts";
+import { Failure, messageOf } from "../../base/errors.ts";
+import { type FoundSource, sourceOf } from "./found-source.ts";
 import { gatherers } from "./gather.ts";
 import type { Machine } from "./machine.ts";
 import { listedRepositories, listPaths, productOf, type ListedRepository, type ProductAddress } from "./products.ts";
@@ -22,6 +22,8 @@ interface ProductServer {
   /** Undefined where the server did not tell. */
   readonly repositories: readonly ListedRepository[] | undefined;
   readonly problem?: string;
+  /** What its list was asked for with; it never leaves this process. */
+  readonly login?: FoundSource["login"];
 }
 
 interface DetectOptions {
@@ -32,6 +34,8 @@ interface DetectOptions {
   readonly asksServers: boolean;
   /** Whether their repositories are proposed too. */
   readonly takesOver: boolean;
+  /** The root of a Nexus or Artifactory that no client of this machine need use; credentials may stand in it. */
+  readonly server?: string | undefined;
 }
 
 /**
@@ -39,8 +43,11 @@ interface DetectOptions {
  *
  * Files and variables are read and the clients' own programs asked; no address is known here. A client whose files
  * cannot be read is a problem in the answer, and the others are told all the same.
+ *
+ * @throws Failure `not_found` where the server that is named is neither a Nexus nor an Artifactory
  */
-export async function detect({ machine, own, asksServers, takesOver }: DetectOptions): Promise<Detection> {
+export async function detect(options: DetectOptions): Promise<Detection> {
+  const { machine, own, asksServers, takesOver, server } = options;
   const problems: { client: string; problem: string }[] = [];
   const sources: FoundSource[] = [];
   for (const [client, gather] of Object.entries(gatherers)) {
@@ -54,10 +61,32 @@ export async function detect({ machine, own, asksServers, takesOver }: DetectOpt
     const product = source.url === undefined ? undefined : productOf(source.url);
     return product === undefined ? source : { ...source, product };
   });
-  const servers = await findServers(marked, asksServers);
-  const proposals = proposalsOf(sources, own);
-  const listed = takesOver ? servers.flatMap(({ repositories }) => repositories ?? []) : [];
-  return { sources: marked, servers, proposals: [...proposals, ...takenOver(listed, proposals)], problems };
+  const named = server === undefined ? [] : [await nameServer(server)];
+  const used = await findServers(marked, asksServers);
+  const servers = [...named, ...used.filter(({ address }) => named.every((one) => one.address !== address))];
+  const listed = takesOver ? servers.flatMap(({ login, repositories = [] }) => takenOver(repositories, login)) : [];
+  return { sources: marked, servers, proposals: [...proposalsOf(sources, own, listed), ...listed], problems };
+}
+
+/** Which product answers at an address: the one that lists its repositories. */
+async function nameServer(address: string): Promise<ProductServer> {
+  const { url, login } = sourceOf(address, { client: "", format: "raw", from: "" });
+  if (url === undefined) throw new Failure("usage", `Cannot ask "${address}": it is no http or https address`);
+  const root = url.endsWith("/") ? url : `${url}/`;
+  const problems: string[] = [];
+  for (const [product, place] of [
+    ["nexus", root],
+    ["artifactory", root],
+    ["artifactory", `${root}artifactory/`],
+  ] as const) {
+    const found = await askServer({ product, server: place, login });
+    // An answer that is no list is some other server's page.
+    if (found.repositories !== undefined) return found;
+    problems.push(found.problem ?? "");
+  }
+  throw new Failure("not_found", `Cannot find a Nexus or an Artifactory at "${root}": ${problems.join("; ")}`, {
+    hint: "Name the root of the server, and with --credentials-file who may list its repositories",
+  });
 }
 
 /** How long a server may take to list its repositories, and how long its list may be. */
@@ -69,18 +98,36 @@ async function findServers(sources: Detection["sources"], asks: boolean): Promis
     if (product !== undefined && found.get(product.server)?.login === undefined)
       found.set(product.server, { product, login });
   return await Promise.all(
-    [...found.values()].map(async ({ product, login }): Promise<ProductServer> => {
-      const facts = { product: product.product, address: product.server };
-      if (!asks) return { ...facts, repositories: undefined };
-      try {
-        const headers = login === undefined ? {} : { authorization: authorizationOf(login) };
-        const bytes = await fetchLimited(`${product.server}${listPaths[product.product]}`, { ...listBounds, headers });
-        return { ...facts, repositories: listedRepositories(product, JSON.parse(bytes.toString("utf8"))) };
-      } catch (error) {
-        return { ...facts, repositories: undefined, problem: messageOf(error) };
-      }
+    [...found.values()].map(async ({ product: { product, server }, login }): Promise<ProductServer> => {
+      if (!asks) return { product, address: server, repositories: undefined };
+      return await askServer({ product, server, login });
     }),
   );
+}
+
+interface ServerQuestion extends Pick<ProductAddress, "product" | "server"> {
+  readonly login: FoundSource["login"];
+}
+
+async function askServer({ product, server, login }: ServerQuestion): Promise<ProductServer> {
+  const facts = { product, address: server, ...(login === undefined ? {} : { login }) };
+  try {
+    const headers = login === undefined ? {} : { authorization: authorizationOf(login) };
+    const bytes = await fetchLimited(`${server}${listPaths[product]}`, { ...listBounds, headers });
+    const answer = jsonOf(bytes);
+    if (!Array.isArray(answer)) return { ...facts, repositories: undefined, problem: "what it answers is no list" };
+    return { ...facts, repositories: listedRepositories({ product, server }, answer) };
+  } catch (error) {
+    return { ...facts, repositories: undefined, problem: messageOf(error) };
+  }
+}
+
+function jsonOf(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString("utf8"));
+  } catch {
+    return undefined;
+  }
 }
 
 function authorizationOf({ username, password }: NonNullable<FoundSource["login"]>): string {

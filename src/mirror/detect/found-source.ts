@@ -17,6 +17,8 @@ export interface FoundSource {
   readonly hasCredentials: boolean;
   /** What a person should know of it. */
   readonly note?: string;
+  /** Go: the name of the checksum database that it asks. */
+  readonly checksumDatabase?: string;
 }
 
 /** A name and a password, as basic authentication has them; an empty name stands for a bearer token. */

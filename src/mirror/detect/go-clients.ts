@@ -16,12 +16,14 @@ export function goSources(answer: {
     .map((part) => part.trim())
     .filter((part) => part !== "");
   const direct = proxies.includes("direct");
+  const database = sumDatabase(values);
   const found = proxies
     .filter((part) => part !== "direct" && part !== "off")
     .map((address, index) =>
       sourceOf(address, {
         ...facts,
         name: index === 0 ? "" : `${index + 1}`,
+        ...(database === undefined ? {} : { checksumDatabase: database }),
         ...(direct ? { note: "Go also fetches from version control (direct); through the mirror it does not" } : {}),
       }),
     );
@@ -31,7 +33,7 @@ export function goSources(answer: {
 }
 
 /** The name of the checksum database that Go asks; undefined where it is off or unknown. */
-export function sumDatabase(values: Readonly<Record<string, string | undefined>>): string | undefined {
+function sumDatabase(values: Readonly<Record<string, string | undefined>>): string | undefined {
   const name = values["GOSUMDB"]?.trim().split(/[\s+]/)[0];
   return name === undefined || name === "" || name === "off" ? undefined : name;
 }

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { Failure } from "../../base/errors.ts";
 import { cargoSources } from "./cargo-clients.ts";
-import { goSources, sumDatabase } from "./go-clients.ts";
+import { goSources } from "./go-clients.ts";
 import { gradleSources, mavenSources } from "./java-clients.ts";
 import { npmSources } from "./npm-clients.ts";
 import { nugetSources } from "./nuget-clients.ts";
@@ -112,8 +112,10 @@ test("go: the proxies in order, and what cannot be mirrored is said", () => {
   assert.match(found[0]!.note!, /direct/);
   const off = goSources({ values: { GOPROXY: "direct" }, from: "go env" });
   assert.equal(off[0]!.url, undefined);
-  assert.equal(sumDatabase({ GOSUMDB: "sum.example+033de0ae https://where.example" }), "sum.example");
-  assert.equal(sumDatabase({ GOSUMDB: "off" }), undefined);
+  const databaseOf = (GOSUMDB: string): string | undefined =>
+    goSources({ values: { GOPROXY: "https://go.example", GOSUMDB }, from: "go env" })[0]!.checksumDatabase;
+  assert.equal(databaseOf("sum.example+033de0ae https://where.example"), "sum.example");
+  assert.equal(databaseOf("off"), undefined);
 });
 
 test("cargo: follows replace-with across files and tells registries beside", () => {

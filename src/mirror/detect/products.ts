@@ -37,29 +37,50 @@ export interface ListedRepository {
 /** Where a server lists its repositories, below its root. */
 export const listPaths = { nexus: "service/rest/v1/repositories", artifactory: "api/repositories" } as const;
 
-const nexusFormats: Readonly<Record<string, FormatName | "oci">> = {
-  maven2: "maven",
-  npm: "npm",
-  pypi: "pypi",
-  apt: "apt",
-  go: "go",
-  cargo: "cargo",
-  nuget: "nuget",
-  raw: "raw",
-  docker: "oci",
+/** A format of another product: what stands before and behind a repository's name in the address that clients are given. */
+interface ProductFormat {
+  readonly format: FormatName | "oci";
+  readonly before?: string;
+  readonly behind?: string;
+}
+
+const nexusFormats: Readonly<Record<string, ProductFormat>> = {
+  maven2: { format: "maven" },
+  npm: { format: "npm" },
+  pypi: { format: "pypi", behind: "simple/" },
+  apt: { format: "apt" },
+  go: { format: "go" },
+  cargo: { format: "cargo" },
+  nuget: { format: "nuget" },
+  raw: { format: "raw" },
+  docker: { format: "oci" },
 };
 
-const artifactoryFormats: Readonly<Record<string, { readonly format: FormatName | "oci"; readonly path: string }>> = {
-  maven: { format: "maven", path: "" },
-  gradle: { format: "maven", path: "" },
-  npm: { format: "npm", path: "api/npm/" },
-  pypi: { format: "pypi", path: "api/pypi/" },
-  debian: { format: "apt", path: "" },
-  go: { format: "go", path: "api/go/" },
-  cargo: { format: "cargo", path: "api/cargo/" },
-  nuget: { format: "nuget", path: "api/nuget/v3/" },
-  generic: { format: "raw", path: "" },
-  docker: { format: "oci", path: "api/docker/" },
+const artifactoryFormats: Readonly<Record<string, ProductFormat>> = {
+  maven: { format: "maven" },
+  gradle: { format: "maven" },
+  npm: { format: "npm", before: "api/npm/" },
+  pypi: { format: "pypi", before: "api/pypi/", behind: "simple/" },
+  debian: { format: "apt" },
+  go: { format: "go", before: "api/go/" },
+  cargo: { format: "cargo", before: "api/cargo/", behind: "index/" },
+  nuget: { format: "nuget", before: "api/nuget/v3/" },
+  generic: { format: "raw" },
+  docker: { format: "oci", before: "api/docker/" },
+};
+
+const nexusKinds: Readonly<Record<string, ListedRepository["kind"]>> = {
+  proxy: "proxy",
+  hosted: "hosted",
+  group: "group",
+};
+
+/** Federated ones are local ones that others have too. */
+const artifactoryKinds: Readonly<Record<string, ListedRepository["kind"]>> = {
+  REMOTE: "proxy",
+  LOCAL: "hosted",
+  FEDERATED: "hosted",
+  VIRTUAL: "group",
 };
 
 /** Reads what a server answered at {@link listPaths}; what is not understood is left out. */
@@ -70,21 +91,13 @@ export function listedRepositories(
   if (!Array.isArray(answer)) return [];
   return answer.flatMap((item: unknown): ListedRepository[] => {
     const text = textReader(item);
-    if (product === "nexus") {
-      const name = text("name");
-      const kind = { proxy: "proxy", hosted: "hosted", group: "group" }[text("type")] as
-        | ListedRepository["kind"]
-        | undefined;
-      if (!isName(name) || kind === undefined) return [];
-      return [{ name, kind, format: nexusFormats[text("format")], url: `${server}repository/${name}/` }];
-    }
-    const name = text("key");
-    const kind = { REMOTE: "proxy", LOCAL: "hosted", VIRTUAL: "group" }[text("type")] as
-      | ListedRepository["kind"]
-      | undefined;
+    const isNexus = product === "nexus";
+    const name = text(isNexus ? "name" : "key");
+    const kind = (isNexus ? nexusKinds : artifactoryKinds)[text("type")];
     if (!isName(name) || kind === undefined) return [];
-    const known = artifactoryFormats[text("packageType").toLowerCase()];
-    return [{ name, kind, format: known?.format, url: `${server}${known?.path ?? ""}${name}/` }];
+    const known = isNexus ? nexusFormats[text("format")] : artifactoryFormats[text("packageType").toLowerCase()];
+    const before = isNexus ? "repository/" : (known?.before ?? "");
+    return [{ name, kind, format: known?.format, url: `${server}${before}${name}/${known?.behind ?? ""}` }];
   });
 }
 

@@ -9,6 +9,8 @@ export interface Proposal {
   /** Without credentials; undefined for a repository of allow-listed hosts. */
   readonly url: string | undefined;
   readonly login?: FoundSource["login"];
+  /** Go: the checksum database that its client asks. */
+  readonly checksumDatabase?: string;
   /** The clients that use it. */
   readonly clients: readonly string[];
   readonly note?: string;
@@ -29,8 +31,13 @@ const mainNames: Readonly<Record<Exclude<FormatName, "apt">, string>> = {
  * The repositories that sources ask for: one for each address, named by its format, or by what its client calls it.
  *
  * @param own addresses of this server: a client that is pointed at the mirror already asks for nothing
+ * @param others proposals that have their names already
  */
-export function proposalsOf(sources: readonly FoundSource[], own: readonly string[]): Proposal[] {
+export function proposalsOf(
+  sources: readonly FoundSource[],
+  own: readonly string[],
+  others: readonly Proposal[],
+): Proposal[] {
   const found = new Map<string, { source: FoundSource; format: FormatName; url: string; clients: Set<string> }>();
   for (const source of sources) {
     const { url, format } = source;
@@ -42,13 +49,16 @@ export function proposalsOf(sources: readonly FoundSource[], own: readonly strin
     if (known.source.name !== "" && source.name === "") known.source = source;
     found.set(key, known);
   }
-  const names = new Set<string>();
-  const inOrder = [...found.values()].toSorted((a, b) => Number(a.source.name !== "") - Number(b.source.name !== ""));
+  const names = new Set(others.map(({ name }) => name));
+  const inOrder = [...found.values()]
+    .filter(({ source, format, url }) => !others.some((one) => one.name === nameFor(source, format) && one.url === url))
+    .toSorted((a, b) => Number(a.source.name !== "") - Number(b.source.name !== ""));
   const proposals = inOrder.map(({ source, format, url, clients }): Proposal => ({
     name: freeName(nameFor(source, format), names),
     format,
     url,
     ...(source.login === undefined ? {} : { login: source.login }),
+    ...(source.checksumDatabase === undefined ? {} : { checksumDatabase: source.checksumDatabase }),
     clients: [...clients],
     ...(source.note === undefined ? {} : { note: source.note }),
   }));
@@ -56,12 +66,15 @@ export function proposalsOf(sources: readonly FoundSource[], own: readonly strin
   return [...proposals, { name: freeName("raw", names), format: "raw", url: undefined, clients: [], note: hosts }];
 }
 
-/** The repositories of another product's server, taken over under their own names. */
-export function takenOver(repositories: readonly ListedRepository[], taken: readonly Proposal[]): Proposal[] {
-  const names = new Set(taken.map(({ name }) => name));
+/** The repositories of another product's server under their own names, with what its list was asked for with. */
+export function takenOver(repositories: readonly ListedRepository[], login: FoundSource["login"]): Proposal[] {
+  const names = new Set<string>();
   return repositories.flatMap(({ name, format, url }): Proposal[] => {
-    if (format === undefined || !isMirrored(format) || names.has(plainName(name))) return [];
-    return [{ name: freeName(plainName(name), names), format, url, clients: [], note: `stands for "${name}" there` }];
+    // What is generic there is fetched from one host here, by its path.
+    if (format === undefined || !isMirrored(format) || format === "raw") return [];
+    const note = `stands for "${name}" there`;
+    const access = login === undefined ? {} : { login };
+    return [{ name: freeName(plainName(name), names), format, url, ...access, clients: [], note }];
   });
 }
 

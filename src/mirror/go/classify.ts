@@ -26,7 +26,11 @@ export function classify(request: MirrorRequest): Ask {
   return withModule(found[1]!, (name) => (found[2] === "list" ? document(path, { name }) : version(path, name)));
 }
 
-/** Undoes percent-encoding; undefined where that gives a path that none may be. */
+/**
+ * Undoes percent-encoding; undefined where that gives a path that none may be.
+ *
+ * The path is an address of the upstream as it stands, so it has nothing that means something else there: `%`, `?`, `#`.
+ */
 export function decodePath(path: string): string | undefined {
   const segments = path.split("/").map((segment) => {
     try {
@@ -35,7 +39,7 @@ export function decodePath(path: string): string | undefined {
       return "";
     }
   });
-  return segments.every((text) => text !== "." && text !== ".." && /^[!-.0-[\]-~]+$/.test(text))
+  return segments.every((text) => text !== "." && text !== ".." && /^[!"$&-.0->@-[\]-~]+$/.test(text))
     ? segments.join("/")
     : undefined;
 }

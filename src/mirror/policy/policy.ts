@@ -139,8 +139,11 @@ class RuleBook implements PolicyBook {
     const generation = this.generation(question.repository);
     if (generation === "") return { withheld: new Map(), until: undefined, generation };
     const { withheld, until, mode } = await this.check(question);
-    // A document is only looked at; who asks for a file of a version takes it.
-    if (question.version !== undefined) this.#note(question, mode, withheld);
+    // A document is only looked at; who asks for a file of a version takes it. A name that is refused is never asked for
+    // by version.
+    const isTold = this.#options.formats.get(question.repository.format)?.tellsByFiles !== true;
+    const isWhole = isTold && mode === "enforce" && withheld.some(({ version }) => version === "*");
+    if (question.version !== undefined || isWhole) this.#note(question, mode, withheld);
     if (mode !== "enforce") return { withheld: new Map(), until, generation };
     return { withheld: new Map(withheld.map(({ version, reason }) => [version, reason])), until, generation };
   }

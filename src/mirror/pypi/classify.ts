@@ -43,7 +43,7 @@ export function classify(request: MirrorRequest): Ask {
   if (first === "pypi" && second !== undefined && isProjectName(second) && segments.at(-1) === "json") {
     const project = normalName(second);
     const version = segments.length === 4 ? third : undefined;
-    if (segments.length === 3 || version !== undefined)
+    if (segments.length === 3 || (version !== undefined && isVersionText(version)))
       return {
         kind: "document",
         source: legacySource(project, version),
@@ -54,6 +54,11 @@ export function classify(request: MirrorRequest): Ask {
   if (first === undefined)
     return { kind: "fixed", status: 200, mediaType: "text/plain", body: (base) => `${base}/${listSource}\n` };
   return refused(404, "There is nothing at this path of a package index: its projects are below simple/");
+}
+
+/** What can stand in an address as a version, whatever its form. */
+function isVersionText(text: string): boolean {
+  return /^[A-Z0-9](?:[A-Z0-9.!+_-]{0,127})$/i.test(text);
 }
 
 function splitPath(path: string): string[] | undefined {

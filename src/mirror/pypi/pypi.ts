@@ -10,6 +10,7 @@ import { classify, listSource, pageSource } from "./classify.ts";
 import { clients } from "./clients.ts";
 import { facts } from "./facts.ts";
 import { locate } from "./locate.ts";
+import { normalName } from "./names.ts";
 import { deny } from "./refuse.ts";
 import { render } from "./render.ts";
 import { write } from "./write.ts";
@@ -19,10 +20,13 @@ export const pypi: Format = {
   name: "pypi",
   classify,
   locate,
+  comparedName: normalName,
   documentOf: ({ name }) => pageSource(name),
   facts,
   render,
   probe: pageSource("pip"),
+  // pip takes a page that is refused for one that is not there, and says nothing of it.
+  tellsByFiles: true,
   deny,
   write,
   // The last segment of a page's address is the project, whatever the index itself is called.

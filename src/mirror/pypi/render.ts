@@ -52,18 +52,23 @@ function htmlList(names: readonly string[], base: string): string {
   return html({ title: "Simple index", head: [], links });
 }
 
-/** The page of a project, of all members of a group, with our addresses: of the same file the first member's counts. */
+/**
+ * The page of a project, of all members of a group, with our addresses: of the same file the first member's counts.
+ *
+ * What is withheld is marked as yanked, so that clients take something else. Where nothing else is left, nothing is
+ * marked: clients then choose as ever, and print why the file is refused, where they would only say that there is none.
+ */
 function ourPage({ documents, source, base, withheld }: RenderInput): ProjectPage {
   const project = source.slice(listSource.length, -1);
   const pages = documents.map((document) => readPage(document, project));
   const files = new Map<string, PageFile>();
   for (const page of pages)
     for (const file of page.files) if (!files.has(file.filename)) files.set(file.filename, file);
-  const versions = new Set<string>();
+  const versions = new Set([...files.values()].map((file) => versionOfFile(project, file.filename)!));
+  const isAll = withheld.has("*") || [...versions].every((version) => withheld.has(version));
   const ours = [...files.values()].map((file) => {
     const version = versionOfFile(project, file.filename)!;
-    versions.add(version);
-    return ourFile(file, { project, version, base, reason: withheld.get(version) ?? withheld.get("*") });
+    return ourFile(file, { project, version, base, reason: isAll ? undefined : withheld.get(version) });
   });
   const listed = pages.flatMap((page) => (Array.isArray(page["versions"]) ? (page["versions"] as unknown[]) : []));
   const { [removedMember]: _, ...first } = pages[0]!;

@@ -1,4 +1,4 @@
-import { type Kysely } from "kysely";
+import { type Kysely, sql } from "kysely";
 import { type Migration } from "../migration.ts";
 
 /** The tables of the package mirror. */
@@ -55,6 +55,9 @@ async function makeEntries(db: Kysely<unknown>): Promise<void> {
     .on("mirror_entries")
     .columns(["repository", "subject", "version"])
     .execute();
+  // Names that an ecosystem takes for the same: see mirrorSubjectsLike.
+  await sql`create index mirror_entries_by_loose_subject
+    on mirror_entries (repository, replace(replace(lower(subject), '_', '-'), '.', '-'), subject)`.execute(db);
 }
 
 async function makeRenderings(db: Kysely<unknown>): Promise<void> {

@@ -4,9 +4,9 @@ import { type Lock, lockSchema } from "../../../model/lock.ts";
 import { indexPath } from "../../cargo/names.ts";
 import { parseToml, tablesIn, textIn } from "../../detect/toml.ts";
 import { escapeModule } from "../../go/module-path.ts";
-import { readXml, textAt } from "../../xml.ts";
 import { readNpmLock } from "./npm-lock.ts";
-import { readRequirements } from "./python-lock.ts";
+import { looksLikeMaven, readGradleLock, readMavenList, readPom } from "./maven-lock.ts";
+import { readPythonLock, readRequirements } from "./python-lock.ts";
 import type { LockWishes, Skipped, Wish } from "./wish.ts";
 
 /**
@@ -19,12 +19,15 @@ export function readLockFile(name: string, text: string): LockWishes {
     readOwnLock(text) ??
     readNpmLock(text) ??
     (name.endsWith("Cargo.lock") ? readCargoLock(text) : undefined) ??
+    (/^(?:poetry|uv|pdm)\.lock$|^pylock(?:\.[\w-]+)?\.toml$/.test(name) ? readPythonLock(name, text) : undefined) ??
+    (name.endsWith(".lockfile") ? readGradleLock(text) : undefined) ??
+    (/\.pom$|^pom\.xml$/.test(name) ? readPom(text) : undefined) ??
     (name.endsWith("go.sum") ? readGoSum(text) : undefined) ??
     (/\.txt$|\.in$/.test(name) && !looksLikeMaven(text) ? readRequirements(text) : undefined) ??
     (looksLikeMaven(text) ? readMavenList(text) : undefined);
   if (found !== undefined && found.wishes.length + found.skipped.length > 0) return found;
   throw new Failure("lock_invalid", `Cannot prefetch from "${name}": it is no lock file that is known here`, {
-    hint: "Known are package-lock.json (2, 3), requirements.txt, go.sum, Cargo.lock, the output of mvn dependency:list, and our own locks",
+    hint: "Known are package-lock.json (2, 3), requirements.txt, poetry.lock, uv.lock, pdm.lock, pylock.toml, go.sum, Cargo.lock, gradle.lockfile, pom.xml, the output of mvn dependency:list, and our own locks",
   });
 }
 
@@ -66,77 +69,6 @@ function readGoSum(text: string): LockWishes {
     wishes.set(title, { format: "go", title, paths: [...new Set([...known, ...paths])] });
   }
   return { kind: "go.sum", wishes: [...wishes.values()], skipped: [] };
-}
-
-const mavenScopes = new Set(["compile", "runtime", "test", "provided", "system", "import"]);
-
-interface MavenArtifact {
-  readonly group: string;
-  readonly artifact: string;
-  readonly type: string;
-  readonly classifier: string | undefined;
-  readonly version: string;
-}
-
-/** Four parts are without a classifier; a scope may follow the version. */
-function mavenArtifact(line: string): MavenArtifact | undefined {
-  const match = /^(?:\[INFO\])?\s*((?:[\w.-]+:){3,5}[\w.-]+)(?:\s.*)?$/.exec(line.trimEnd());
-  const parts = match?.[1]?.split(":") ?? [];
-  if (parts.length > 4 && mavenScopes.has(parts.at(-1)!)) parts.pop();
-  const [group, artifact, type, classifierOrVersion, version] = parts;
-  if (group === undefined || artifact === undefined || type === undefined || classifierOrVersion === undefined)
-    return undefined;
-  return version === undefined
-    ? { group, artifact, type, classifier: undefined, version: classifierOrVersion }
-    : { group, artifact, type, classifier: classifierOrVersion, version };
-}
-
-function looksLikeMaven(text: string): boolean {
-  return text.split("\n", 2000).some((line) => mavenArtifact(line) !== undefined);
-}
-
-/** Reads what `mvn dependency:list` prints: `group:artifact:type[:classifier]:version[:scope]`. */
-function readMavenList(text: string): LockWishes {
-  const wishes = new Map<string, Wish>();
-  for (const line of text.split(/\r?\n/)) {
-    const found = mavenArtifact(line);
-    if (found === undefined) continue;
-    const { group, artifact, type, classifier, version } = found;
-    const folder = `${group.replaceAll(".", "/")}/${artifact}/${version}`;
-    const end = { "test-jar": "jar", bundle: "jar", "maven-plugin": "jar" }[type] ?? type;
-    const file = `${folder}/${artifact}-${version}${classifier === undefined ? "" : `-${classifier}`}.${end}`;
-    const title = `${group}:${artifact} ${version}`;
-    wishes.set(file, { format: "maven", title, paths: [file] });
-    wishes.set(folder, pomWish({ group, artifact, version }, 0));
-  }
-  return { kind: "a list of Maven's dependencies", wishes: [...wishes.values()], skipped: [] };
-}
-
-const parentsMax = 20;
-
-/** A POM needs its parent, and that one its own. */
-function pomWish(
-  of: { readonly group: string; readonly artifact: string; readonly version: string },
-  depth: number,
-): Wish {
-  const { group, artifact, version } = of;
-  const path = `${group.replaceAll(".", "/")}/${artifact}/${version}/${artifact}-${version}.pom`;
-  return {
-    format: "maven",
-    title: `${group}:${artifact} ${version} (POM)`,
-    paths: [path],
-    follow(body) {
-      const root = readXml(body);
-      if ("invalid" in root || depth >= parentsMax) return [];
-      const parent = {
-        group: textAt(root, "parent", "groupId") ?? "",
-        artifact: textAt(root, "parent", "artifactId") ?? "",
-        version: textAt(root, "parent", "version") ?? "",
-      };
-      const isWhole = Object.values(parent).every((part) => /^[\w.-]+$/.test(part));
-      return isWhole ? [pomWish(parent, depth + 1)] : [];
-    },
-  };
 }
 
 function readOwnLock(text: string): LockWishes | undefined {

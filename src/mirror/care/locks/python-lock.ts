@@ -1,4 +1,5 @@
 import { simpleTypes } from "../../pypi/accept.ts";
+import { parseToml, tableIn, tablesIn, textIn, type TomlTable } from "../../detect/toml.ts";
 import { isProjectName, normalName, normalVersion, versionOfFile } from "../../pypi/names.ts";
 import type { LockWishes, Skipped, Wish } from "./wish.ts";
 
@@ -7,6 +8,8 @@ interface Pin {
   readonly version: string;
   /** SHA-256 in lower-case hex. */
   readonly hashes: readonly string[];
+  /** Whether the hashes are of the files for every machine there is; then those for ours are taken. */
+  readonly isForAll?: boolean;
 }
 
 /**
@@ -30,6 +33,47 @@ export function readRequirements(text: string): LockWishes {
     else wishes.push(pageWish({ name: normalName(name), version, hashes: hashesIn(rest) }));
   }
   return { kind: "requirements.txt", wishes, skipped };
+}
+
+/**
+ * Reads the lock of Poetry, uv or PDM, or a `pylock.toml`: they name the files of each package for every machine.
+ *
+ * Source: PEP 751; for the others their own files, which share their form.
+ */
+export function readPythonLock(name: string, text: string): LockWishes {
+  const lock = parseToml(text);
+  const wishes: Wish[] = [];
+  const skipped: Skipped[] = [];
+  for (const entry of [...tablesIn(lock, "package"), ...tablesIn(lock, "packages")]) {
+    const [project, version] = [textIn(entry, "name") ?? "", textIn(entry, "version")];
+    const reason = foreignSource(entry);
+    // A project's own entry has no version, or stands for the folder itself.
+    if (version === undefined || reason === "") continue;
+    if (!isProjectName(project) || reason !== undefined)
+      skipped.push({ title: `${project} ${version}`, reason: reason ?? "its name is none" });
+    else wishes.push(pageWish({ name: normalName(project), version, hashes: lockedHashes(entry), isForAll: true }));
+  }
+  return { kind: name, wishes, skipped };
+}
+
+/** Why a package comes from no index; empty for the project itself. */
+function foreignSource(entry: TomlTable): string | undefined {
+  const source = tableIn(entry, "source");
+  if (["virtual", "editable"].some((key) => key in source) || "directory" in entry) return "";
+  const kind = textIn(source, "type");
+  const isForeign =
+    ["git", "url", "path", "directory"].some((key) => key in source) ||
+    ["vcs", "archive", "git", "path"].some((key) => key in entry) ||
+    (kind !== undefined && kind !== "legacy");
+  return isForeign ? "comes from no index" : undefined;
+}
+
+function lockedHashes(entry: TomlTable): string[] {
+  const files = [...tablesIn(entry, "files"), ...tablesIn(entry, "wheels"), tableIn(entry, "sdist")];
+  return files.flatMap((file) => {
+    const hash = textIn(file, "hash")?.replace(/^sha256:/, "") ?? textIn(tableIn(file, "hashes"), "sha256") ?? "";
+    return /^[0-9a-f]{64}$/i.test(hash) ? [hash.toLowerCase()] : [];
+  });
 }
 
 function hashesIn(text: string): string[] {
@@ -59,10 +103,8 @@ interface PageFile {
 function filesOf(pin: Pin, page: unknown): Wish[] {
   const wanted = normalVersion(pin.version);
   const all = readFiles(page).filter(({ filename }) => versionIn(pin.name, filename) === wanted);
-  const files =
-    pin.hashes.length > 0
-      ? all.filter(({ sha256 }) => sha256 !== undefined && pin.hashes.includes(sha256))
-      : usual(all);
+  const locked = all.filter(({ sha256 }) => sha256 !== undefined && pin.hashes.includes(sha256));
+  const files = pin.hashes.length === 0 ? usual(all) : pin.isForAll === true ? usual(locked) : locked;
   return files.flatMap(({ filename, path, sha256 }): Wish[] => [
     { format: "pypi", title: filename, paths: [path], ...(sha256 === undefined ? {} : { sha256 }) },
     ...(filename.endsWith(".whl")
