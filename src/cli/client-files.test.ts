@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { mergedSettings } from "./merged-settings.ts";
 import { installFiles, undoInstalled, type PlannedFile } from "./client-files.ts";
 
 async function withHome(work: (places: { home: string; stateFile: string }) => Promise<void>): Promise<void> {
@@ -38,7 +39,7 @@ test("a file that is there keeps its other settings, and comes back as it was", 
   });
 });
 
-test("sections get what belongs to them; files of other kinds are replaced whole; new ones go again", async () => {
+test("sections get what belongs to them; what is changed since is let be; new ones go again", async () => {
   await withHome(async (places) => {
     const pip = join(places.home, ".config", "pip", "pip.conf");
     await mkdir(join(places.home, ".config", "pip"), { recursive: true });
@@ -72,4 +73,52 @@ test("sections get what belongs to them; files of other kinds are replaced whole
     );
     assert.equal(await readFile(settings, "utf8"), "<settings>changed by its owner</settings>");
   });
+});
+
+test("TOML keeps its other tables, and of a list only the table that stands for all goes", () => {
+  const cargo = `[build]\njobs = 4\n\n[source.crates-io]\nreplace-with = "old"\n\n[source.old]\nregistry = "sparse+https://old.example/"\n`;
+  const wanted = `[source.crates-io]\nreplace-with = "mintmark"\n\n[source.mintmark]\nregistry = "sparse+http://m/"\n`;
+  assert.equal(
+    mergedSettings("/h/.cargo/config.toml", cargo, wanted),
+    `${cargo.replace('"old"', '"mintmark"')}\n[source.mintmark]\nregistry = "sparse+http://m/"\n`,
+  );
+  const uv = `native-tls = true\nallow-insecure-host = [\n  "a",\n]\n\n[[index]]\nurl = "https://old.example/"\ndefault = true\n\n[[index]]\nname = "torch"\nurl = "https://torch.example/"\n`;
+  const ours = `allow-insecure-host = ["m"]\n\n[[index]]\nurl = "http://m/"\ndefault = true\n`;
+  const merged = mergedSettings("/h/uv.toml", uv, ours)!;
+  assert.equal(
+    merged,
+    `native-tls = true\nallow-insecure-host = ["m"]\n\n[[index]]\nname = "torch"\nurl = "https://torch.example/"\n\n[[index]]\nurl = "http://m/"\ndefault = true\n`,
+  );
+  assert.equal(mergedSettings("/h/uv.toml", merged, ours), merged, "done again, it changes nothing");
+  assert.equal(mergedSettings("/h/config.toml", 'source.crates-io.replace-with = "x"\n', wanted), undefined);
+});
+
+test("Maven and NuGet keep what is not about sources, YAML its other members", () => {
+  const settings = `<?xml version="1.0"?>\n<settings>\n  <!-- <mirrors>old</mirrors> -->\n  <servers><server><id>s</id></server></servers>\n  <mirrors><mirror><id>nexus</id></mirror></mirrors>\n</settings>\n`;
+  const wanted = `<?xml version="1.0" encoding="UTF-8"?>\n<settings xmlns="x">\n  <mirrors>\n    <mirror>$&</mirror>\n  </mirrors>\n</settings>\n`;
+  const merged = mergedSettings("/h/settings.xml", settings, wanted)!;
+  assert.equal(
+    merged,
+    settings.replace(
+      "<mirrors><mirror><id>nexus</id></mirror></mirrors>",
+      () => "<mirrors>\n    <mirror>$&</mirror>\n  </mirrors>",
+    ),
+  );
+  assert.equal(mergedSettings("/h/settings.xml", merged, wanted), merged);
+  assert.match(mergedSettings("/h/settings.xml", "<settings>\n</settings>", wanted)!, /^<settings>\n {2}<mirrors>/);
+  assert.equal(mergedSettings("/h/settings.xml", "<settings>", wanted), undefined);
+  const nuget = mergedSettings(
+    "/h/NuGet.Config",
+    `<configuration><config><add key="http_proxy" value="p"/></config><packageSources><add key="o" value="u"/></packageSources></configuration>`,
+    `<configuration><packageSources><clear /></packageSources><packageSourceMapping><clear /></packageSourceMapping></configuration>`,
+  );
+  assert.match(nuget!, /http_proxy.*<packageSources><clear \/><\/packageSources> *<packageSourceMapping>/);
+  assert.equal(
+    mergedSettings(
+      "/h/.yarnrc.yml",
+      `# mine\nnodeLinker: node-modules\nunsafeHttpWhitelist:\n  - "old"\nnpmRegistryServer: "https://old"\n`,
+      `npmRegistryServer: "http://m"\nunsafeHttpWhitelist:\n  - "m"\n`,
+    ),
+    `# mine\nnodeLinker: node-modules\nunsafeHttpWhitelist:\n  - "m"\nnpmRegistryServer: "http://m"\n`,
+  );
 });

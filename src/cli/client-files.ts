@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { Failure, messageOf, systemCodeOf } from "../base/errors.ts";
 import { writeFileAtomic } from "../base/files.ts";
 import { sha256Hex } from "../base/hash.ts";
+import { mergedSettings } from "./merged-settings.ts";
 
 /** A file that points a client somewhere. */
 export interface PlannedFile {
@@ -50,7 +51,10 @@ export async function installFiles(
   for (const file of files) {
     const path = file.path.startsWith("~/") ? join(places.home, file.path.slice(2)) : file.path;
     const before = await readIfThere(path);
-    const content = before === undefined || file.isWhole ? file.content : merged(path, before, file.content);
+    const content =
+      before === undefined || file.isWhole
+        ? file.content
+        : (mergedSettings(path, before, file.content) ?? file.content);
     if (before === content) {
       steps.push({ path, state: "as wanted" });
       continue;
@@ -98,65 +102,6 @@ export async function undoInstalled(places: Places, client: string | undefined):
     steps.push({ path, state: old === undefined ? "removed" : "put back" });
   }
   return steps;
-}
-
-/** Files of `key = value` lines keep what else is in them; of other kinds the snippet is the whole file. */
-function merged(path: string, before: string, wanted: string): string {
-  if (path.endsWith(".json")) return mergedJson(before, wanted);
-  if (!/(?:^|\/)(?:\.npmrc|\.yarnrc|pip\.conf|\.pypirc|env)$/.test(path)) return wanted;
-  const lines = before.replace(/\n$/, "").split("\n");
-  let section = "";
-  for (const line of wanted.split("\n")) {
-    const trimmed = line.trim();
-    const header = /^\[([^\]]+)\]$/.exec(trimmed)?.[1];
-    if (header !== undefined) section = header;
-    else if (trimmed !== "" && !/^[#;]/.test(trimmed)) setLine(lines, section, line);
-  }
-  return `${lines.filter((line, index) => index > 0 || line !== "").join("\n")}\n`;
-}
-
-/** The members of an object take the place of those that are there; what is no object is replaced. */
-function mergedJson(before: string, wanted: string): string {
-  try {
-    const [old, fresh]: unknown[] = [JSON.parse(before), JSON.parse(wanted)];
-    if (!isObject(old) || !isObject(fresh)) return wanted;
-    const both = { ...old, ...fresh };
-    return JSON.stringify(both) === JSON.stringify(old) ? before : `${JSON.stringify(both, null, 2)}\n`;
-  } catch {
-    return wanted;
-  }
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return value !== null && typeof value === "object" && !Array.isArray(value);
-}
-
-/** `key = value`, or `key value` as yarn writes it. */
-function keyOf(line: string): string | undefined {
-  return /^\s*([\w@:./-]+)\s*(?:=|\s"|\s\S)/.exec(line)?.[1];
-}
-
-function setLine(lines: string[], section: string, wanted: string): void {
-  const headers = lines.map((line) => /^\s*\[([^\]]+)\]\s*$/.exec(line)?.[1]);
-  const start = section === "" ? -1 : headers.indexOf(section);
-  if (section !== "" && start === -1) {
-    lines.push(...(lines.at(-1)?.trim() === "" || lines.length === 0 ? [] : [""]), `[${section}]`, wanted);
-    return;
-  }
-  const next = headers.findIndex((header, index) => index > start && header !== undefined);
-  const end = next === -1 ? lines.length : next;
-  const at = lines.findIndex(
-    (line, index) => index > start && index < end && keyOf(line) === keyOf(wanted) && !/^\s*[#;]/.test(line),
-  );
-  if (at !== -1) lines[at] = wanted;
-  else lines.splice(lastFilled(lines, start, end), 0, wanted);
-}
-
-/** After the last line of a section that says anything. */
-function lastFilled(lines: readonly string[], start: number, end: number): number {
-  let at = end;
-  while (at - 1 > start && lines[at - 1]!.trim() === "") at--;
-  return at;
 }
 
 async function readIfThere(path: string): Promise<string | undefined> {

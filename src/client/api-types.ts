@@ -284,6 +284,8 @@ export interface DetectionWish {
   readonly folder?: string;
   /** Whether the repositories of a Nexus or Artifactory are taken over too */
   readonly takesOver?: boolean;
+  /** The root of a Nexus or Artifactory; may hold user:password@ or :token@; it is never shown again */
+  readonly server?: string;
   readonly isApplied?: boolean;
   /** Applies only where there is no repository and never was */
   readonly isFirstStart?: boolean;
@@ -450,6 +452,17 @@ export interface Image {
     >
   >;
   readonly reproduced: "yes" | "no" | "pending" | "untested";
+  /** Where it was not reproduced: what a clean rebuild gave, and the files that differ */
+  readonly difference?: string;
+  /** The index that the image is part of, where its recipe is built for several architectures */
+  readonly index?: {
+    readonly digest: `sha256:${string}` | `sha512:${string}`;
+    readonly tags: readonly string[];
+    readonly images: readonly {
+      readonly architecture: string;
+      readonly digest: `sha256:${string}` | `sha512:${string}`;
+    }[];
+  };
 }
 
 /** The schema "ImageDifference" of the API. */
@@ -660,6 +673,8 @@ export interface Mirror {
   readonly reserved?: readonly string[];
   /** Names of hosted neighbours that upstreams are asked for all the same */
   readonly shared?: readonly string[];
+  /** Go: the name of the checksum database behind the upstream, where its address does not tell it */
+  readonly checksumDatabase?: string;
   readonly usage: {
     readonly fileCount: number;
     readonly documentCount: number;
@@ -706,6 +721,7 @@ export interface MirrorChange {
   readonly allowPrivate?: boolean;
   readonly reserved?: readonly string[] | null;
   readonly shared?: readonly string[] | null;
+  readonly checksumDatabase?: string | null;
 }
 
 /** The schema "MirrorCheck" of the API. */
@@ -916,6 +932,7 @@ export interface NewBuild {
   readonly mode?: "auto" | "locked" | "update";
   /** Such as debian:12 */
   readonly distribution?: string;
+  /** One alone, where the recipe is built for several */
   readonly architecture?: "amd64" | "arm64";
 }
 
@@ -1088,6 +1105,8 @@ export interface NewMirror {
   readonly reserved?: readonly string[];
   /** Names of hosted neighbours that upstreams are asked for all the same */
   readonly shared?: readonly string[];
+  /** Go: the name of the checksum database behind the upstream, where its address does not tell it */
+  readonly checksumDatabase?: string;
 }
 
 /** The schema "NewMirrorPrefetch" of the API. */

@@ -47,6 +47,8 @@ interface DetectionRequest {
   readonly isApplied: boolean;
   /** Applies only where the mirror has no repository and never did this before. */
   readonly isFirstStart?: boolean;
+  /** The root of a Nexus or Artifactory to ask, credentials in it where it wants some. */
+  readonly server?: string | undefined;
   /** Addresses of this server's mirror. */
   readonly own: readonly string[];
   readonly actor: string;
@@ -223,6 +225,7 @@ async function detectHere(
     own: request.own,
     asksServers: true,
     takesOver: request.takesOver,
+    server: request.server,
   });
   const applied: AppliedProposal[] = [];
   if (request.isApplied) {
@@ -247,7 +250,7 @@ async function isUntouched({ mirror, store }: CareGround): Promise<boolean> {
 }
 
 async function apply(mirror: Mirror, proposal: Proposal, actor: string): Promise<AppliedProposal> {
-  const { name, format, url, login } = proposal;
+  const { name, format, url, login, checksumDatabase } = proposal;
   if ((await mirror.get(name)) !== undefined)
     return { name, state: "there", reason: "there is a repository of this name already" };
   try {
@@ -259,6 +262,7 @@ async function apply(mirror: Mirror, proposal: Proposal, actor: string): Promise
         // What anybody can fetch from its source anybody may fetch from here; what needs a login there needs one here.
         isPublic: url !== undefined && login === undefined,
         ...(url === undefined ? { allowed: [] } : { upstream: withLogin(url, login) }),
+        ...(checksumDatabase === undefined ? {} : { checksumDatabase }),
       },
       actor,
     );

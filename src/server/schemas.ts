@@ -49,6 +49,18 @@ export const imageSchema = named(
     lockDigest: digest,
     durations: z.record(z.enum(stepNames), z.number()).describe("Milliseconds of each step"),
     reproduced: z.enum(["yes", "no", "pending", "untested"]),
+    difference: z
+      .string()
+      .optional()
+      .describe("Where it was not reproduced: what a clean rebuild gave, and the files that differ"),
+    index: z
+      .object({
+        digest,
+        tags: z.array(z.string()).readonly(),
+        images: z.array(z.object({ architecture: z.string(), digest })).readonly(),
+      })
+      .optional()
+      .describe("The index that the image is part of, where its recipe is built for several architectures"),
   }),
 );
 
@@ -69,7 +81,7 @@ export const buildRequestSchema = named(
       .default("auto")
       .describe("auto: a fresh lock, else resolve; locked: exactly the lock, offline; update: resolve anew"),
     distribution: z.string().max(64).optional().describe("Such as debian:12"),
-    architecture: z.enum(["amd64", "arm64"]).optional(),
+    architecture: z.enum(["amd64", "arm64"]).optional().describe("One alone, where the recipe is built for several"),
   }),
 );
 

@@ -6,7 +6,10 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
+import { plainEnvironment, run } from "../../src/base/child.ts";
+import { gzipSync } from "node:zlib";
 import { runProgram } from "../../src/cli/program.ts";
+import { tarBytes } from "../fixtures/tar-bytes.ts";
 import { runServer } from "../registry/running-server.ts";
 import { runMirror, type RunningMirror } from "./running-mirror.ts";
 
@@ -37,10 +40,27 @@ async function mirror(
   return { code, out: out.join(""), err: err.join("") };
 }
 
+const plainPath = { ...plainEnvironment, PATH: process.env["PATH"] ?? plainEnvironment["PATH"]! };
+
 const tarball = (version: string): Buffer => Buffer.from(`the bytes of ${version}`);
 
+/** What npm can install. */
+function realTarball(version: string): Buffer {
+  const manifest = JSON.stringify({ name: "left-pad", version, main: "index.js" });
+  const index = `module.exports = "${version}";\n`;
+  return gzipSync(
+    tarBytes([
+      { path: "package/package.json", content: manifest },
+      { path: "package/index.js", content: index },
+    ]),
+  );
+}
+
 /** A registry under a Nexus path that wants a token: one old version, one of yesterday. */
-async function startNexus(asked: string[]): Promise<{ readonly server: Server; readonly url: string }> {
+async function startNexus(
+  asked: string[],
+  bytesOf: (version: string) => Buffer,
+): Promise<{ readonly server: Server; readonly url: string }> {
   const server = createServer((request, response) => {
     const path = request.url ?? "";
     asked.push(path);
@@ -49,11 +69,11 @@ async function startNexus(asked: string[]): Promise<{ readonly server: Server; r
     if (request.headers.authorization !== `Bearer ${token}`) return void response.writeHead(401).end();
     const base = `http://${request.headers.host}/repository/npm-all`;
     const version = /left-pad-(\d\.\d\.\d)\.tgz$/.exec(path)?.[1];
-    if (version !== undefined) return void response.end(tarball(version));
+    if (version !== undefined) return void response.end(bytesOf(version));
     if (!path.endsWith("/left-pad")) return void response.writeHead(404).end();
     const versions = Object.fromEntries(
       ["1.0.0", "1.1.0"].map((one) => {
-        const integrity = `sha512-${createHash("sha512").update(tarball(one)).digest("base64")}`;
+        const integrity = `sha512-${createHash("sha512").update(bytesOf(one)).digest("base64")}`;
         const dist = { tarball: `${base}/left-pad/-/left-pad-${one}.tgz`, integrity };
         return [one, { name: "left-pad", version: one, dist }];
       }),
@@ -74,12 +94,12 @@ interface Site {
   readonly asked: string[];
 }
 
-async function openSite(context: TestContext): Promise<Site> {
+async function openSite(context: TestContext, bytesOf = tarball): Promise<Site> {
   const folder = await mkdtemp(join(tmpdir(), "mintmark-doorway-"));
   const home = join(folder, "home");
   await mkdir(home);
   const asked: string[] = [];
-  const { server, url } = await startNexus(asked);
+  const { server, url } = await startNexus(asked, bytesOf);
   const running = await runMirror([]);
   context.after(async () => {
     await running.close();
@@ -122,7 +142,7 @@ test("detect finds what a project's npm uses, names the Nexus, and makes a repos
   const shown = await mirror(place, "detect", "--folder", project);
   assert.equal(shown.code, 0, shown.err);
   assert.match(shown.out, /npm +http:\/\/127\.0\.0\.1:\d+\/repository\/npm-all\/ +present +.*nexus npm-all/);
-  assert.match(shown.out, /nexus at .*: lists 1 repositories/);
+  assert.match(shown.out, /nexus at .*: lists 1 repository/);
   const applied = await mirror(place, "detect", "--folder", project, "--apply", "--json");
   assert.equal(applied.code, 0, applied.err);
   for (const { out } of [shown, applied]) assert.ok(!out.includes(token), "credentials are never printed");
@@ -226,6 +246,12 @@ test("rules: counted first, then kept back with a reason, let through by a dated
   const old = await fetch(`${running.base("npm")}/left-pad/-/left-pad-1.0.0.tgz`);
   assert.equal(old.status, 403);
   assert.match(await old.text(), /is blocked here: typosquatting/);
+  const whole = `${running.base("npm")}/left-pad`;
+  assert.equal((await fetch(whole)).status, 200, "one version of it is let through");
+  const exception = /\((\S+)\)\s*$/.exec(allowed.out)?.[1] ?? "";
+  assert.equal((await mirror(place, "policy", "end", exception)).code, 0);
+  assert.equal((await fetch(whole)).status, 403);
+  assert.match((await mirror(place, "policy", "findings")).out, /left-pad \* +refused +1 +left-pad is blocked here/);
   assert.equal((await mirror(place, "policy", "unblock", "left-*")).code, 0);
   assert.equal((await mirror(place, "policy", "set", "--repository", "npm", "--mode", "off")).code, 0);
   assert.equal((await fetch(`${running.base("npm")}/left-pad/-/left-pad-1.0.0.tgz`)).status, 200);
@@ -285,4 +311,83 @@ test("prefetch brings what a lock names, an archive carries it over an air gap, 
   assert.ok((JSON.parse(cleaned.out) as { freedBytes: number }).freedBytes > 0);
   assert.equal(await sizeOf(), 0);
   assert.ok((await stat(file)).size > 0);
+});
+
+test("hostile archives change nothing: cut off, altered, under another path, or none at all", async (context) => {
+  const site = await openSite(context);
+  const { place, running, folder } = site;
+  await createNpm(site);
+  assert.equal((await fetch(`${running.base("npm")}/left-pad/-/left-pad-1.0.0.tgz`)).status, 200);
+  const file = join(folder, "packages.tar");
+  assert.equal((await mirror(place, "export", "npm", "-o", file)).code, 0);
+  const good = await readFile(file);
+  const at = good.indexOf("the bytes of 1.0.0");
+  const header = at - 512;
+  assert.match(good.subarray(header, header + 100).toString(), /^blobs\/sha256\//);
+  const altered = Buffer.from(good);
+  altered[at]! ^= 1;
+  const hostile: readonly (readonly [string, Buffer])[] = [
+    ["cut off within a blob", good.subarray(0, at + 4)],
+    ["cut off before its last blob", good.subarray(0, header)],
+    ["an altered blob", altered],
+    ["a path out of the folder", renamed(good, header, "../../../evil")],
+    ["an absolute path", renamed(good, header, "/tmp/evil")],
+    ["a blob under another name", renamed(good, header, `blobs/sha256/${"0".repeat(64)}`)],
+    ["no archive", Buffer.from("hello")],
+  ];
+  const far = { dataDir: join(folder, "far"), home: place.home };
+  const server = await runServer(far.dataDir, { MINTMARK_MIRROR_DETECT: "false" });
+  context.after(async () => await server.close());
+  for (const [name, bytes] of hostile) {
+    const bad = join(folder, `${name.replaceAll(" ", "-")}.tar`);
+    await writeFile(bad, bytes);
+    const taken = await mirror(far, "import", bad);
+    assert.notEqual(taken.code, 0, `${name}: ${taken.out}`);
+    assert.match(taken.err, /Cannot|is not/, name);
+    const { mirrors } = JSON.parse((await mirror(far, "list", "--json")).out) as { mirrors: readonly unknown[] };
+    assert.deepEqual(mirrors, [], name);
+  }
+  assert.equal((await mirror(far, "import", file)).code, 0);
+});
+
+/** The archive with the entry whose header is at an offset under another name. */
+function renamed(archive: Buffer, header: number, name: string): Buffer {
+  const bytes = Buffer.from(archive);
+  bytes.fill(0, header, header + 100).write(name, header, "latin1");
+  bytes.fill(" ", header + 148, header + 156);
+  let sum = 0;
+  for (const byte of bytes.subarray(header, header + 512)) sum += byte;
+  bytes.write(`${sum.toString(8).padStart(6, "0")}\0 `, header + 148, "latin1");
+  return bytes;
+}
+
+test("npm installs offline on the other side of an air gap", async (context) => {
+  const version = await run("npm", ["--version"], { env: plainPath }).catch(() => undefined);
+  if (version?.code !== 0) return context.skip("missing: npm");
+  const site = await openSite(context, realTarball);
+  const { place, folder } = site;
+  await createNpm(site);
+  const lock = join(folder, "package-lock.json");
+  const packages = { "": {}, "node_modules/left-pad": { version: "1.0.0" } };
+  await writeFile(lock, JSON.stringify({ lockfileVersion: 3, packages }));
+  assert.equal((await mirror(place, "prefetch", lock)).code, 0);
+  const file = join(folder, "packages.tar.zst");
+  assert.equal((await mirror(place, "export", "npm", "-o", file)).code, 0);
+  const far = { dataDir: join(folder, "far"), home: place.home };
+  assert.equal((await mirror(far, "import", file)).code, 0);
+  site.asked.length = 0;
+  const server = await runServer(far.dataDir, { MINTMARK_MIRROR_OFFLINE: "true" });
+  try {
+    assert.equal((await mirror(far, "config", "npm", "--install")).code, 0);
+    const project = join(folder, "project");
+    await mkdir(project);
+    await writeFile(join(project, "package.json"), JSON.stringify({ dependencies: { "left-pad": "1.0.0" } }));
+    const env = { ...plainPath, HOME: place.home, npm_config_cache: join(folder, "cache") };
+    const installed = await run("npm", ["install", "--ignore-scripts"], { cwd: project, env, timeoutMs: 120_000 });
+    assert.equal(installed.code, 0, installed.stdout + installed.stderr);
+    assert.match(await readFile(join(project, "node_modules", "left-pad", "index.js"), "utf8"), /1\.0\.0/);
+    assert.deepEqual(site.asked, []);
+  } finally {
+    await server.close();
+  }
 });

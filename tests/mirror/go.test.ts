@@ -148,6 +148,16 @@ describe("go and its mirror", () => {
     assert.match(never.stderr, /Cannot (?:fetch|reach)/, "go prints the mirror's reason");
   });
 
+  test("offline nobody is asked, and go is told so", async (context) => {
+    if (!ready(context)) return;
+    site = await site.restart({ MINTMARK_MIRROR_OFFLINE: "true" });
+    const { code, stderr } = await go(["mod", "download", modules[0]]);
+    assert.equal(code, 0, stderr);
+    const never = await go(["mod", "download", "github.com/google/uuid@v1.3.0"]);
+    assert.match(never.stderr, /it is not here, and no upstream is asked while offline/);
+    assert.equal(site.counts().upstreamRequests, 0);
+  });
+
   const pathOf = (module: string): string =>
     module.replace("@", "/@v/").replaceAll(/[A-Z]/g, (letter) => `!${letter.toLowerCase()}`);
 

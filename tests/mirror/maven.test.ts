@@ -168,6 +168,14 @@ describe("mvn and its mirror", () => {
     assert.notEqual(never.code, 0);
     assert.match(never.output, /50[23] Cannot (?:fetch|reach)|reason phrase: Cannot (?:fetch|reach)/, never.output);
   });
+
+  test("offline nobody is asked", async (context) => {
+    if (!ready(context)) return;
+    site = await site.restart({ MINTMARK_MIRROR_OFFLINE: "true" });
+    const { code, output } = await get(common);
+    assert.equal(code, 0, output);
+    assert.equal(site.counts().upstreamRequests, 0);
+  });
 });
 
 /** Adds the credentials of a deployment, as a user does. */

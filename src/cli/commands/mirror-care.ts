@@ -117,7 +117,7 @@ function definePrefetch(command: Command, run: RunAction): void {
     .summary("fetch everything that a lock file names")
     .argument(
       "<file>",
-      "package-lock.json, requirements.txt, go.sum, Cargo.lock, mvn dependency:list, or a lock of ours",
+      "package-lock.json, requirements.txt, poetry.lock, uv.lock, pdm.lock, pylock.toml, go.sum, Cargo.lock, gradle.lockfile, pom.xml, mvn dependency:list, or a lock of ours",
     )
     .addHelpText(
       "after",
@@ -210,6 +210,9 @@ function defineImport(command: Command, run: RunAction): void {
           printAnswer(context, report, [
             ...tableOf(context, ["REPOSITORY", "ENTRIES", "STATE"], rows),
             `${report.blobCount} blobs verified`,
+            ...(online || report.repositories.every(({ isNew }) => isNew)
+              ? []
+              : ["what was there asks its upstream as before: `mintmark mirror change NAME --offline` ends that"]),
           ]);
         }),
       ),

@@ -10,6 +10,16 @@ import { installFiles, type InstallStep, type PlannedFile, undoInstalled } from 
 import { printAnswer } from "../output/answer.ts";
 import { withClient } from "../session.ts";
 
+/** What people call a client, beside the name of its program. */
+const otherNames: Readonly<Record<string, string>> = {
+  maven: "mvn",
+  dotnet: "nuget",
+  pypi: "pip",
+  buildah: "podman",
+  buildkitd: "buildkit",
+  containers: "oci",
+};
+
 interface ConfigOptions {
   readonly repository?: string;
   readonly install?: boolean;
@@ -31,7 +41,7 @@ export function defineMirrorConfig(command: Command, run: RunAction): void {
     .summary("show how clients are pointed at the mirror, or do it")
     .argument(
       "[client]",
-      "npm, yarn, pip, uv, mvn, gradle, go, cargo, nuget, apt, podman, containerd …; all where none is named",
+      "npm, pnpm, yarn, bun, pip, uv, pdm, poetry, twine, maven, gradle, go, cargo, nuget, apt, podman, containerd, buildkit, docker, or oci for these four; all where none is named",
     )
     .option("--repository <name>", "where several fit")
     .option("--install", "write the files; what is there is kept beside them")
@@ -39,13 +49,14 @@ export function defineMirrorConfig(command: Command, run: RunAction): void {
     .addHelpText(
       "after",
       examples(
-        ["mintmark mirror config pip", "prints files and variables"],
+        ["mintmark mirror config pip", "prints files and variables, and changes nothing"],
         ["mintmark mirror config pip --install", "writes them; twice does no harm"],
         ["mintmark mirror config pip --undo", "as it was before"],
       ),
     )
     .action(
-      run(async (context, [name]: readonly [string | undefined], options: ConfigOptions) => {
+      run(async (context, [given]: readonly [string | undefined], options: ConfigOptions) => {
+        const name = given === undefined ? undefined : (otherNames[given.toLowerCase()] ?? given.toLowerCase());
         if (options.undo === true) return await undo(context, name);
         return await withClient(context, async ({ client }) => {
           const snippets = await snippetsFor(client, name, options.repository);
@@ -78,13 +89,17 @@ async function snippetsFor(
   const containers = await containerSnippets(client, name);
   const all = [...found, ...containers];
   if (all.length > 0) return all;
-  throw new Failure(
-    "not_found",
-    `Cannot configure ${name === undefined ? "any client" : `"${name}"`}: no repository of the mirror is for it`,
-    {
-      hint: "`mintmark mirror detect --apply` makes repositories, `mintmark mirror list` shows those that are there",
-    },
-  );
+  throw nothingFor(name);
+}
+
+function nothingFor(name: string | undefined): Failure {
+  const isContainer = name === "oci" || containerClients.includes(name ?? "");
+  const what = isContainer ? "there is no proxy project for container images" : "no repository of the mirror is for it";
+  return new Failure("not_found", `Cannot configure ${name === undefined ? "any client" : `"${name}"`}: ${what}`, {
+    hint: isContainer
+      ? "`mintmark project proxy --help` tells how one is made"
+      : "`mintmark mirror detect --apply` makes repositories, `mintmark mirror list` shows those that are there",
+  });
 }
 
 interface Place {
@@ -161,18 +176,18 @@ function withArchive(text: string, { upstream, url }: Mirror): string {
   return text.replaceAll(new RegExp(`(?<=^|\\s)${bare}/?(?=\\s|$)`, "gm"), url);
 }
 
-const containerClients = ["podman", "buildah", "containerd", "buildkit", "docker"];
+const containerClients = ["podman", "containerd", "buildkit", "docker"];
 
 /** Container images come through proxy projects of the registry, which have files of their own. */
 async function containerSnippets(client: Client, name: string | undefined): Promise<Snippets[]> {
-  if (name !== undefined && !containerClients.includes(name)) return [];
+  if (name !== undefined && name !== "oci" && !containerClients.includes(name)) return [];
   const { proxies } = await client.projectProxies();
   const found: Snippets[] = [];
   for (const { project } of proxies) {
     const { files } = await client.projectProxyClients(project);
     for (const file of files) {
       const word = file.client.toLowerCase();
-      if (name !== undefined && !word.includes(name === "buildah" ? "podman" : name)) continue;
+      if (name !== undefined && name !== "oci" && !word.includes(name)) continue;
       const { path, content } = file;
       found.push({
         client: word,
@@ -212,6 +227,10 @@ async function install(
   if (name === undefined)
     throw new Failure("usage", "Cannot install the files of all clients at once: name one", {
       hint: `Such as \`mintmark mirror config ${snippets[0]!.client} --install\``,
+    });
+  if (name === "oci")
+    throw new Failure("usage", "Cannot install the files of all container engines at once: name one", {
+      hint: `Such as \`mintmark mirror config ${containerClients[0]!} --install\``,
     });
   const steps: InstallStep[] = [];
   for (const { client, files, environment } of snippets) {

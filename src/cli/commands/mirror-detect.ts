@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import type { Detection } from "../../client/api-types.ts";
+import { withCredentials } from "../address-credentials.ts";
 import { type CommandContext, examples, type RunAction } from "../command.ts";
 import { printAnswer, tableOf } from "../output/answer.ts";
 import { withClient } from "../session.ts";
@@ -9,6 +10,8 @@ interface DetectOptions {
   readonly apply?: boolean;
   readonly takeOver?: boolean;
   readonly folder?: string;
+  readonly server?: string;
+  readonly credentialsFile?: string;
 }
 
 /** `mintmark mirror detect [--apply]`. */
@@ -18,30 +21,42 @@ export function defineMirrorDetect(command: Command, run: RunAction): void {
     .summary("find what this machine's package clients use today")
     .option("--apply", "make the repositories that are proposed")
     .option("--take-over", "also those that a Nexus or Artifactory lists, under their own names")
+    .option("--server <url>", "the root of a Nexus or Artifactory whose repositories are taken over too")
+    .option("--credentials-file <path>", "a file with user:password, or :token, for it; - is standard input")
     .option("--folder <path>", "a project whose files count before the user's")
     .addHelpText(
       "after",
       examples(
         ["mintmark mirror detect", "reads settings and asks the clients; changes nothing"],
         ["mintmark mirror detect --apply", "makes the repositories; what is there stays as it is"],
+        ["mintmark mirror detect --server https://nexus.example/", "lists what a Nexus or Artifactory has"],
       ),
     )
     .action(
-      run((context, _args: readonly [], { apply = false, takeOver = false, folder }: DetectOptions) =>
+      run((context, _args: readonly [], options: DetectOptions) =>
         withClient(context, async ({ client }) => {
+          const { apply = false, takeOver = false, folder, server, credentialsFile } = options;
           const found = await client.detectMirrors({
             isApplied: apply,
-            takesOver: takeOver,
+            takesOver: takeOver || server !== undefined,
             ...(folder === undefined ? {} : { folder: resolve(folder) }),
+            ...(server === undefined ? {} : { server: await withCredentials(server, credentialsFile) }),
           });
-          printAnswer(context, found, detectionLines(context, found, apply));
+          const wished = { isApplied: apply, isTaken: takeOver || server !== undefined };
+          printAnswer(context, found, detectionLines(context, found, wished));
           return found.applied.some(({ state }) => state === "failed") ? 1 : 0;
         }),
       ),
     );
 }
 
-function detectionLines(context: CommandContext, found: Detection, isApplied: boolean): string[] {
+interface Wished {
+  readonly isApplied: boolean;
+  /** Whether the repositories of servers are proposed. */
+  readonly isTaken: boolean;
+}
+
+function detectionLines(context: CommandContext, found: Detection, { isApplied, isTaken }: Wished): string[] {
   const sources = found.sources.map(({ client, name, url, from, credentials, product, note }) => [
     name === "" ? client : `${client} (${name})`,
     url ?? "unknown",
@@ -65,7 +80,7 @@ function detectionLines(context: CommandContext, found: Detection, isApplied: bo
     ...found.servers.map(({ product, address, repositories, problem }) =>
       repositories === undefined
         ? `${product} at ${address}: does not list its repositories${problem === undefined ? "" : ` (${problem})`}`
-        : `${product} at ${address}: lists ${repositories.length} repositories; --take-over proposes them too`,
+        : `${product} at ${address}: lists ${repositories.length === 1 ? "1 repository" : `${repositories.length} repositories`}${isTaken ? "" : "; --take-over proposes them too"}`,
     ),
     ...found.problems.map(({ client, problem }) => `${client}: ${problem}`),
     "",

@@ -1,8 +1,7 @@
-import { readFile } from "node:fs/promises";
-import { text } from "node:stream/consumers";
 import { type Command, Option } from "commander";
-import { Failure, messageOf } from "../../base/errors.ts";
+import { Failure } from "../../base/errors.ts";
 import type { Mirror, MirrorChange } from "../../client/api-types.ts";
+import { withCredentials } from "../address-credentials.ts";
 import { examples, type Define, type RunAction } from "../command.ts";
 import { showBytes } from "../output/amounts.ts";
 import { printAnswer, tableOf } from "../output/answer.ts";
@@ -86,7 +85,23 @@ function shownPairs(mirror: Mirror): [name: string, value: string][] {
     ["format", `${mirror.format}, ${mirror.kind}`],
     ...(mirror.upstream === undefined ? [] : [["upstream", mirror.upstream] as [string, string]]),
     ...(mirror.members === undefined ? [] : [["members", mirror.members.join(", ")] as [string, string]]),
-    ...(mirror.allowed ?? []).map(({ host, path }): [string, string] => ["allowed", `${host}/${path}`]),
+    ...(mirror.allowed ?? []).map(({ host, path, sha256 }): [string, string] => [
+      "allowed",
+      `${host}/${path}${sha256 === undefined ? "" : `@sha256:${sha256}`}`,
+    ]),
+    ...listed("reserved", mirror.reserved),
+    ...listed("shared", mirror.shared),
+    ...(mirror.checksumDatabase === undefined
+      ? []
+      : [["checksum database", mirror.checksumDatabase] as [string, string]]),
+    ...(mirror.kind === "proxy"
+      ? [
+          [
+            "believes",
+            `indexes for ${spanOf(mirror.metadataSeconds)}, a "no" for ${spanOf(mirror.missingSeconds)}, gives out old ones for ${spanOf(mirror.staleSeconds)} while the upstream fails`,
+          ] as [string, string],
+        ]
+      : []),
     ["health", `${health?.state ?? "unknown"}: ${health?.reason ?? ""}`],
     ["read by", mirror.isPublic ? "everybody" : "accounts"],
     [
@@ -98,16 +113,35 @@ function shownPairs(mirror: Mirror): [name: string, value: string][] {
   ];
 }
 
+/** A time in the largest unit that it is a whole number of. */
+function spanOf(seconds: number): string {
+  const units = [
+    [86_400, "d"],
+    [3600, "h"],
+    [60, "min"],
+  ] as const;
+  const unit = units.find(([size]) => seconds > 0 && seconds % size === 0);
+  return unit === undefined ? `${seconds} s` : `${seconds / unit[0]} ${unit[1]}`;
+}
+
+function listed(title: string, items: readonly string[] = []): [string, string][] {
+  return items.length === 0 ? [] : [[title, items.join(", ")]];
+}
+
 interface SettingOptions {
   readonly upstream?: string;
   readonly credentialsFile?: string;
   readonly member?: string[];
   readonly allow?: string[];
   readonly reserve?: string[];
+  readonly share?: string[];
+  readonly checksumDatabase?: string;
   readonly offline?: boolean;
   readonly public?: boolean;
   readonly private?: boolean;
   readonly metadataSeconds?: string;
+  readonly missingSeconds?: string;
+  readonly staleSeconds?: string;
   readonly quota?: string;
 }
 
@@ -117,13 +151,18 @@ function withSettings(command: Command): Command {
     .option("--credentials-file <path>", "a file with user:password, or :token, for the upstream; - is standard input")
     .option("--member <name...>", "of a group, in order; hosted ones always come first")
     .option("--allow <host/path...>", "what a raw proxy may fetch; the path is a pattern, @sha256:HEX pins the bytes")
-    .option("--reserve <pattern...>", "names that are never asked of an upstream, such as @acme/*")
+    .option("--reserve <pattern...>", "names that are never asked of an upstream, such as @acme/*; none takes it back")
+    .option("--share <name...>", "names published here that upstreams are asked for all the same; none takes it back")
+    .option("--checksum-database <name>", "of Go, behind the upstream; none leaves it to the upstream's address")
     .option("--offline", "ask no upstream: what is here is all there is")
     .option("--no-offline", "ask the upstream again")
     .option("--public", "everybody may read")
     .option("--no-public", "only accounts may read")
     .option("--private", "the upstream may redirect to private addresses")
+    .option("--no-private", "it may not")
     .option("--metadata-seconds <seconds>", "how long indexes are believed before the upstream is asked again")
+    .option("--missing-seconds <seconds>", "how long it is believed that the upstream does not have something")
+    .option("--stale-seconds <seconds>", "how long old indexes are given out while the upstream fails")
     .option("--quota <size>", "the most that it keeps, such as 20G; none takes the quota away");
 }
 
@@ -158,11 +197,14 @@ function defineCreate(command: Command, run: RunAction): void {
           options: SettingOptions & { readonly format: Mirror["format"]; readonly kind?: Mirror["kind"] },
         ) =>
           withClient(context, async ({ client }) => {
-            const { quotaBytes, reserved, shared: _shared, ...settings } = await settingsOf(options);
+            const { quotaBytes, reserved, shared, checksumDatabase, ...settings } = await settingsOf(options);
             const mirror = await client.createMirror({
               ...settings,
-              ...(typeof quotaBytes === "number" ? { quotaBytes } : {}),
-              ...(reserved === undefined || reserved === null ? {} : { reserved }),
+              // Of a new repository there is nothing to take back.
+              ...given("quotaBytes", quotaBytes),
+              ...given("reserved", reserved),
+              ...given("shared", shared),
+              ...given("checksumDatabase", checksumDatabase),
               name,
               format: options.format,
               kind: options.kind ?? kindOf(options),
@@ -171,6 +213,10 @@ function defineCreate(command: Command, run: RunAction): void {
           }),
       ),
     );
+}
+
+function given<Key extends string, Value>(key: Key, value: Value | null | undefined): Partial<Record<Key, Value>> {
+  return value === undefined || value === null ? {} : ({ [key]: value } as Partial<Record<Key, Value>>);
 }
 
 function clientsHint({ name }: Mirror): string {
@@ -221,38 +267,41 @@ async function settingsOf(
     ...(upstream === undefined ? {} : { upstream }),
     ...(options.member === undefined ? {} : { members: options.member }),
     ...(options.allow === undefined ? {} : { allowed: options.allow.map(allowedOf) }),
-    ...(options.reserve === undefined ? {} : { reserved: options.reserve }),
+    ...(options.reserve === undefined ? {} : { reserved: orNone(options.reserve) }),
+    ...(options.share === undefined ? {} : { shared: orNone(options.share) }),
+    ...(options.checksumDatabase === undefined
+      ? {}
+      : { checksumDatabase: options.checksumDatabase === "none" ? null : options.checksumDatabase }),
     ...(options.offline === undefined ? {} : { isOffline: options.offline }),
     ...(options.public === undefined ? {} : { isPublic: options.public }),
     ...(options.private === undefined ? {} : { allowPrivate: options.private }),
-    ...(options.metadataSeconds === undefined ? {} : { metadataSeconds: Number(options.metadataSeconds) }),
+    ...secondsOf("metadataSeconds", options.metadataSeconds),
+    ...secondsOf("missingSeconds", options.missingSeconds),
+    ...secondsOf("staleSeconds", options.staleSeconds),
     ...(options.quota === undefined ? {} : { quotaBytes: options.quota === "none" ? null : bytesOf(options.quota) }),
   };
 }
 
-/** Arguments of programs can be seen by everybody on the machine: credentials come from files. */
+function orNone(items: readonly string[]): string[] | null {
+  return items.length === 1 && items[0] === "none" ? null : [...items];
+}
+
+function secondsOf<Key extends string>(key: Key, text: string | undefined): Partial<Record<Key, number>> {
+  if (text === undefined) return {};
+  if (!/^\d{1,9}$/.test(text))
+    throw new Failure("usage", `Cannot read the time "${text}": it is no whole number of seconds`);
+  return { [key]: Number(text) } as Partial<Record<Key, number>>;
+}
+
+/** Credentials without an address are for the upstream that is there. */
 async function upstreamOf(
   { upstream, credentialsFile }: SettingOptions,
   current: () => Promise<string | undefined>,
 ): Promise<string | undefined> {
-  if (upstream !== undefined && /^https?:\/\/[^/]*@/.test(upstream))
-    throw new Failure("usage", "Cannot take credentials in an address: everybody on the machine can see arguments", {
-      hint: "Put user:password, or :token, into a file and name it with --credentials-file",
-    });
-  if (credentialsFile === undefined) return upstream;
-  const url = URL.parse(upstream ?? (await current()) ?? "");
-  if (url === null) throw new Failure("usage", "Cannot use --credentials-file: there is no upstream to go with it");
-  const [username = "", password = ""] = (await readText(credentialsFile)).trim().split(/:(.*)/s);
-  url.username = encodeURIComponent(username);
-  url.password = encodeURIComponent(password);
-  return url.href;
-}
-
-async function readText(path: string): Promise<string> {
-  if (path === "-") return await text(process.stdin);
-  return await readFile(path, "utf8").catch((error: unknown) => {
-    throw new Failure("not_found", `Cannot read "${path}": ${messageOf(error)}`);
-  });
+  const address = upstream ?? (credentialsFile === undefined ? undefined : await current());
+  if (address !== undefined) return await withCredentials(address, credentialsFile);
+  if (credentialsFile === undefined) return undefined;
+  throw new Failure("usage", "Cannot use --credentials-file: there is no upstream to go with it");
 }
 
 function allowedOf(rule: string): NonNullable<MirrorChange["allowed"]>[number] {

@@ -259,7 +259,7 @@ function shownDetection({
       ...(product === undefined ? {} : { product: `${product.product} ${product.repository}` }),
       ...(note === undefined ? {} : { note }),
     })),
-    servers: servers.map(({ repositories, ...server }) => ({
+    servers: servers.map(({ repositories, login: _login, ...server }) => ({
       ...server,
       ...(repositories === undefined ? {} : { repositories: repositories.map((one) => ({ ...one })) }),
     })),

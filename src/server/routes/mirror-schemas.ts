@@ -44,6 +44,11 @@ const choices = {
   allowPrivate: z.boolean().describe("Whether the upstream may send us to private addresses"),
   reserved: patterns.describe("Patterns over names that are never asked of an upstream"),
   shared: patterns.describe("Names of hosted neighbours that upstreams are asked for all the same"),
+  checksumDatabase: z
+    .string()
+    .min(1)
+    .max(255)
+    .describe("Go: the name of the checksum database behind the upstream, where its address does not tell it"),
 };
 
 const settings = { name, format: z.enum(formatNames), kind: z.enum(["proxy", "hosted", "group"]) };
@@ -77,6 +82,7 @@ export const mirrorSchema = z
     allowPrivate: z.boolean(),
     reserved: choices.reserved.optional(),
     shared: choices.shared.optional(),
+    checksumDatabase: choices.checksumDatabase.optional(),
     usage,
     health: health.optional().describe("Only where one repository is shown"),
     rules: z.unknown().optional().describe("The rules that it follows; only where one repository is shown"),
@@ -98,6 +104,7 @@ export const mirrorChangeSchema = z
     quotaBytes: choices.quotaBytes.nullable().optional(),
     reserved: choices.reserved.nullable().optional(),
     shared: choices.shared.nullable().optional(),
+    checksumDatabase: choices.checksumDatabase.nullable().optional(),
   })
   .meta({ id: "MirrorChange" });
 
@@ -124,6 +131,12 @@ export const detectionWishSchema = z
       .boolean()
       .default(false)
       .describe("Whether the repositories of a Nexus or Artifactory are taken over too"),
+    server: z
+      .string()
+      .min(1)
+      .max(2048)
+      .optional()
+      .describe("The root of a Nexus or Artifactory; may hold user:password@ or :token@; it is never shown again"),
     isApplied: z.boolean().default(false),
     isFirstStart: z.boolean().default(false).describe("Applies only where there is no repository and never was"),
   })
