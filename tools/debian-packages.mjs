@@ -21,6 +21,12 @@ export const debianPackages = [
   },
   { package: "runc", program: "runc", for: "test", why: "runs containers for podman and buildah" },
   {
+    package: "qemu-user-static",
+    program: "qemu-aarch64-static",
+    for: "test",
+    why: "runs programs of arm64 while images of it are built",
+  },
+  {
     package: "mmdebstrap",
     program: "mmdebstrap",
     for: "test",

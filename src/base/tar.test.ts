@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Readable } from "node:stream";
 import { test } from "node:test";
 import fc from "fast-check";
 import { Failure } from "./errors.ts";
@@ -73,6 +74,28 @@ test("readTar gives back what tarHeaderBytes wrote, however the bytes arrive", a
     ),
     { numRuns: 60 },
   );
+});
+
+test("readTar closes what it reads when its reader has seen enough", async () => {
+  const entry = {
+    path: "a",
+    kind: "file",
+    mode: 0o644,
+    uid: 0,
+    gid: 0,
+    mtimeSeconds: 0,
+    sizeBytes: 0,
+    link: "",
+    xattrs: {},
+    deviceMajor: 0,
+    deviceMinor: 0,
+  } as const;
+  const source = Readable.from([
+    Buffer.concat([tarHeaderBytes(entry), tarHeaderBytes({ ...entry, path: "b" })]),
+    tarEnd,
+  ]);
+  for await (const { header: first } of readTar(source)) if (first.path === "a") break;
+  assert.ok(source.destroyed);
 });
 
 test("readTar refuses bytes that are no archive, and one that is cut short", async () => {

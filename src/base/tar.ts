@@ -52,6 +52,15 @@ const kinds: Readonly<Record<string, TarKind>> = {
  */
 export async function* readTar(source: AsyncIterable<Uint8Array>): AsyncGenerator<TarEntry> {
   const reader = new ByteReader(source);
+  try {
+    yield* entriesOf(reader);
+  } finally {
+    // Whoever has found what it looked for reads no further, and a file would stay open.
+    await reader.close();
+  }
+}
+
+async function* entriesOf(reader: ByteReader): AsyncGenerator<TarEntry> {
   let extended: Map<string, string> = new Map();
   let longName: string | undefined;
   let longLink: string | undefined;
@@ -201,6 +210,10 @@ class ByteReader {
 
   constructor(source: AsyncIterable<Uint8Array>) {
     this.#chunks = source[Symbol.asyncIterator]();
+  }
+
+  async close(): Promise<void> {
+    await this.#chunks.return?.();
   }
 
   async #fill(): Promise<boolean> {

@@ -6,6 +6,7 @@ import { sha256Hex } from "../base/hash.ts";
 import { canonicalJson } from "../base/json.ts";
 import type { Lock } from "../model/lock.ts";
 import type { BlobStore } from "../store/blobs.ts";
+import { machineArchitecture } from "./chamber/emulation.ts";
 import type { Deviation } from "./chamber/farm.ts";
 import type { ChamberFile, ChamberUser, InstallJob } from "./chamber/job.ts";
 import { removeFolder } from "./chamber/remove-folder.ts";
@@ -49,7 +50,6 @@ const upgradesDiffer = new Set(["ca-certificates"]);
  * Where the same recipe was configured before and only versions changed, the kept system is gone on from.
  */
 export async function configure(input: ConfigureInput): Promise<Configured> {
-  requireNative(input.loaded);
   const { loaded, lock, folders } = input;
   const keep = join(
     folders.roots,
@@ -70,16 +70,11 @@ export async function configure(input: ConfigureInput): Promise<Configured> {
   }
 }
 
-/** Scripts of another architecture need an emulator, which builds do not have yet; unpacking needs none. */
-function requireNative({ recipe }: LoadedRecipe): void {
-  const own = process.arch === "x64" ? "amd64" : process.arch;
-  if (recipe.flavour === "runtime" || recipe.architecture === own) return;
-  throw new Failure(
-    "sandbox_unavailable",
-    `Cannot configure packages of "${recipe.architecture}": this machine is ${own}`,
-    {
-      hint: `Build on a machine of that architecture; recipes of the flavour "runtime" run no scripts and build anywhere`,
-    },
+/** A `runtime` image runs no script, and of its own programs at most the one that makes the library cache. */
+function needsPrograms({ recipe }: LoadedRecipe, trees: readonly PackageTree[]): boolean {
+  return (
+    recipe.flavour === "full" ||
+    (recipe.fixups.includes("ld-cache") && trees.some(({ locked }) => locked.name === "libc-bin"))
   );
 }
 
@@ -90,6 +85,7 @@ async function configureOnce(input: ConfigureInput, keep: string, kept: InstallJ
   try {
     const job: InstallJob = {
       kind: "install",
+      ...(needsPrograms(loaded, trees) ? { architecture: lock.architecture } : {}),
       workFolder,
       epochSeconds: lock.epochSeconds,
       waves: planWaves(trees),
@@ -100,7 +96,13 @@ async function configureOnce(input: ConfigureInput, keep: string, kept: InstallJ
       files: chamberFiles(loaded),
       ...(kept === undefined ? {} : { kept }),
       ...(loaded.recipe.flavour === "runtime"
-        ? { runtime: { fixups: loaded.recipe.fixups, distribution: lock.distribution } }
+        ? {
+            runtime: {
+              fixups: loaded.recipe.fixups,
+              distribution: lock.distribution,
+              isForeign: lock.architecture !== machineArchitecture,
+            },
+          }
         : {}),
     };
     await runChamber(job, { signal, onMessage });

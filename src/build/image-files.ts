@@ -54,7 +54,7 @@ async function fileInLayer(blobs: BlobStore, layer: Descriptor, path: string): P
   const removers = whiteoutsOf(path);
   let isRemoved = false;
   for await (const { header, body } of readTar(await openLayer(blobs, layer))) {
-    if (header.path === path && header.kind === "file") return collect(body(), header.path, header.sizeBytes);
+    if (header.path === path && header.kind === "file") return await collect(body(), header.path, header.sizeBytes);
     if (removers.has(header.path)) isRemoved = true;
   }
   return isRemoved ? "removed" : undefined;
@@ -79,6 +79,8 @@ export async function openLayer(
     ? createZstdDecompress({ chunkSize: limits.chunkBytes })
     : createGunzip({ chunkSize: limits.chunkBytes });
   packed.on("error", (error) => decoder.destroy(error));
+  // Whoever has found what it looked for reads no further.
+  decoder.on("close", () => packed.destroy());
   return packed.pipe(decoder);
 }
 

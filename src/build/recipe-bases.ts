@@ -1,4 +1,5 @@
 import { readContainerfile } from "./containerfile/containerfile.ts";
+import { platformArgs } from "./containerfile/platform-args.ts";
 import type { LoadedRecipe } from "./recipe.ts";
 
 /**
@@ -8,11 +9,5 @@ import type { LoadedRecipe } from "./recipe.ts";
  */
 export function basesOf({ containerfile, recipe }: LoadedRecipe): readonly string[] {
   if (containerfile === undefined) return [];
-  const platform = {
-    TARGETARCH: recipe.architecture,
-    TARGETOS: "linux",
-    TARGETPLATFORM: `linux/${recipe.architecture}`,
-  };
-  const build = { BUILDARCH: recipe.architecture, BUILDOS: "linux", BUILDPLATFORM: `linux/${recipe.architecture}` };
-  return readContainerfile(containerfile.text, { ...platform, ...build, ...recipe.args }).images;
+  return readContainerfile(containerfile.text, { ...platformArgs(recipe.architecture), ...recipe.args }).images;
 }

@@ -41,10 +41,10 @@ export async function loadRecipe(folder: string, architecture?: string): Promise
     contents.push(file.source === undefined ? Buffer.from(file.content ?? "") : await readBeside(folder, file.source));
   const digests = contents.map((content) => sha256Hex(content));
   if (recipe.containerfile === undefined)
-    return { folder, recipe, contents, sha256: sha256Hex(canonicalJson({ recipe, digests })) };
+    return { folder, recipe, contents, sha256: sha256Hex(canonicalJson({ recipe: ownParts(recipe), digests })) };
   const text = (await readBeside(folder, recipe.containerfile)).toString("utf8");
   const context = await readContext(folder, recipe.context ?? ".");
-  const inputs = { recipe, containerfile: sha256Hex(text), context: context.sha256 };
+  const inputs = { recipe: ownParts(recipe), containerfile: sha256Hex(text), context: context.sha256 };
   return { folder, recipe, contents, containerfile: { text, context }, sha256: sha256Hex(canonicalJson(inputs)) };
 }
 
@@ -63,13 +63,26 @@ function parseRecipe(text: Buffer, { path, architecture }: RecipeSource): Recipe
       cause: error,
     });
   }
-  const wished = architecture === undefined ? value : { ...(value as object), architecture };
+  const wished = withArchitecture(value, architecture);
   const parsed = recipeSchema.safeParse(wished);
   if (!parsed.success)
     throw new Failure("recipe_invalid", `Cannot use "${path}": ${z.prettifyError(parsed.error)}`, {
       hint: "docs/reference/image-yaml.md lists every key with its form",
     });
   return parsed.data;
+}
+
+/** What is wished for, else what the recipe says, else the first of those that it is built for. */
+function withArchitecture(value: unknown, wish: string | undefined): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  const { architecture, architectures } = value as Record<string, unknown>;
+  const chosen = wish ?? architecture ?? (Array.isArray(architectures) ? architectures[0] : undefined);
+  return chosen === undefined ? value : { ...value, architecture: chosen };
+}
+
+/** What an image is made from: for what else it is built changes no image and makes no lock stale. */
+function ownParts(recipe: Recipe): unknown {
+  return { ...recipe, architectures: undefined };
 }
 
 async function readBeside(folder: string, source: string): Promise<Buffer> {

@@ -13,7 +13,7 @@ export interface BuildFlags {
 export function addBuildFlags(command: Command): Command {
   return command
     .option("--distribution <name>", "such as debian:12; by default the recipe's first that the sources offer")
-    .option("--platform <platform>", "such as linux/amd64 or arm64; by default the recipe's");
+    .option("--platform <platform>", "such as linux/amd64 or arm64; by default all of the recipe's");
 }
 
 /** The request of a recipe on the command line: a name, or a folder, which becomes absolute. */

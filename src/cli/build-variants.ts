@@ -1,7 +1,7 @@
 import { Failure } from "../base/errors.ts";
 import { buildRequest, type BuildFlags } from "./build-flags.ts";
+import { buildTogether } from "./build-together.ts";
 import type { CommandContext } from "./command.ts";
-import { printImage, runBuild } from "./run-build.ts";
 import type { Session } from "./session.ts";
 
 /** Which recipes are built with all that is built on them. */
@@ -26,28 +26,20 @@ export async function buildVariants(
 ): Promise<void> {
   const { recipeGraph, variantWaves } = await import("../pipeline/pipeline.ts");
   const { terminal } = context;
-  for (const wave of await variantWaves(session.config, recipes)) {
+  const waves = await variantWaves(session.config, recipes);
+  if (flags.distribution !== undefined && waves.length > 1)
+    throw new Failure("usage", "Cannot build variants for another distribution: their Containerfiles say their bases", {
+      hint: `Build ${recipes.join(", ")} with --distribution alone, and then targets of a bake file: docs/how-to/variants.md`,
+    });
+  for (const wave of waves) {
     const state = new Map((await recipeGraph(session.config)).recipes.map((one) => [one.recipe, one]));
     const due = wave.filter((name) => recipes.includes(name) || state.get(name)?.due !== undefined);
     for (const name of wave)
       terminal.err(`${name}: ${due.includes(name) ? (state.get(name)?.due ?? "asked for") : "up to date"}\n`);
-    const isAlone = due.length === 1;
-    const quiet = isAlone ? context : { ...context, flags: { ...context.flags, quiet: true } };
-    const outcomes = await Promise.allSettled(
-      due.map((name) => {
-        const own =
-          state.get(name)?.movesLock === true && state.get(name)?.kind === "containerfile" ? "update" : "auto";
-        return runBuild(quiet, session.client, buildRequest(name, flags, mode ?? own));
-      }),
-    );
-    for (const outcome of outcomes) if (outcome.status === "fulfilled") printImage(context, outcome.value, session);
-    const failed = outcomes.findIndex(({ status }) => status === "rejected");
-    if (failed >= 0) throw withName(due[failed]!, (outcomes[failed] as PromiseRejectedResult).reason);
+    const builds = due.map((name) => {
+      const own = state.get(name)?.movesLock === true && state.get(name)?.kind === "containerfile" ? "update" : "auto";
+      return { name, request: buildRequest(name, flags, mode ?? own) };
+    });
+    await buildTogether(context, session, builds);
   }
-}
-
-function withName(recipe: string, error: unknown): unknown {
-  if (!(error instanceof Failure)) return error;
-  const { code, message, hint, details } = error;
-  return new Failure(code, `${recipe}: ${message}`, { ...(hint === undefined ? {} : { hint }), details, cause: error });
 }

@@ -37,6 +37,10 @@ export const containerfileLockSchema = z.strictObject({
   /** Seconds since 1970: later file times are clamped to it, and RUN sees it as SOURCE_DATE_EPOCH. */
   epochSeconds: z.int().nonnegative(),
   bases: z.array(lockedBase),
+  /** What apt read where neither a base nor the Containerfile names sources. */
+  aptSources: z
+    .array(z.strictObject({ repository: z.string(), suite: z.string(), components: z.array(z.string()) }))
+    .optional(),
   /**
    * Which repository stood for an upstream that was asked through the proxy. The hash is of the upstream's address; of
    * the whole address where the path below the repository is not what follows, and then tells it.

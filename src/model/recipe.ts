@@ -22,6 +22,12 @@ const recipeFields = z.strictObject({
   /** One distribution, or several in order of preference: the first that the machine's sources offer is taken. */
   distribution: z.union([distribution, z.array(distribution).min(1)]).default([]),
   architecture: z.enum(["amd64", "arm64"]).default("amd64"),
+  /** All that the image is built for: an image each, and an index of them under the tags. The first is `architecture`. */
+  architectures: z
+    .array(z.enum(["amd64", "arm64"]))
+    .min(1)
+    .refine((all) => new Set(all).size === all.length, "must name each once")
+    .optional(),
   /** `full` installs and configures with dpkg; `runtime` only unpacks, for short closed lists. */
   flavour: z.enum(["full", "runtime"]).default("full"),
   tags: z.array(z.string()).default(["latest"]),
@@ -98,6 +104,8 @@ const recipeFields = z.strictObject({
 export const recipeSchema = recipeFields.superRefine((recipe, { addIssue }) => {
   const hasPackages = recipe.packages.length > 0;
   const issue = (path: string, message: string): void => addIssue({ code: "custom", path: [path], message });
+  if (recipe.architectures?.includes(recipe.architecture) === false)
+    issue("architectures", `must name "${recipe.architecture}", if it is to be built for it`);
   if (recipe.containerfile === undefined) {
     if (!hasPackages) issue("packages", "must name at least one package, or there must be a containerfile");
     if ([recipe.distribution].flat().length === 0) issue("distribution", "is needed for packages");

@@ -20,7 +20,7 @@ export interface PreparedTarget {
   readonly target: string;
   /** A folder with an image.yaml. */
   readonly recipe: string;
-  /** `amd64`, `arm64`; empty for the recipe's own. */
+  /** `amd64`, `arm64`; of several an index is published. Empty for the recipe's default. */
   readonly architectures: readonly string[];
 }
 
@@ -53,8 +53,8 @@ export async function prepareBake(
     const ready: PreparedTarget[] = [];
     for (const name of wave) {
       const recipe = join(recipesFolder, name);
-      const architectures = (plan.target[name]!.platforms ?? []).map(architectureOf);
-      await writeRecipe({ name, target: plan.target[name]!, plan, folder, recipe });
+      const architectures = [...new Set((plan.target[name]!.platforms ?? []).map(architectureOf))];
+      await writeRecipe({ name, target: plan.target[name]!, plan, folder, recipe, architectures });
       ready.push({ target: name, recipe, architectures });
     }
     prepared.push(ready);
@@ -78,9 +78,10 @@ interface Writing {
   readonly plan: BakePlan;
   readonly folder: string;
   readonly recipe: string;
+  readonly architectures: readonly string[];
 }
 
-async function writeRecipe({ name, target, plan, folder, recipe }: Writing): Promise<void> {
+async function writeRecipe({ name, target, plan, folder, recipe, architectures }: Writing): Promise<void> {
   refuseUnknown(name, target);
   const context = resolve(folder, target.context ?? ".");
   if (!(await stat(context).catch(() => undefined))?.isDirectory())
@@ -105,6 +106,7 @@ async function writeRecipe({ name, target, plan, folder, recipe }: Writing): Pro
       containerfile: "Containerfile",
       context: "context",
       tags,
+      ...(architectures.length === 0 ? {} : { architectures }),
       ...(target.args === undefined ? {} : { args: target.args }),
       ...(target.labels === undefined ? {} : { labels: target.labels }),
       ...(target.target === undefined ? {} : { target: target.target }),

@@ -36,6 +36,15 @@ interface SealedInputs {
  * once; else configure runs it from the lock alone.
  */
 export async function makeOfContainerfile(context: BuildContext, loaded: LoadedRecipe): Promise<Made> {
+  const { recipe, distribution } = context.request;
+  if (distribution !== undefined)
+    throw new Failure(
+      "recipe_invalid",
+      `Cannot build "${recipe}" for "${distribution}": its Containerfile says its base`,
+      {
+        hint: "A bake file gives it another one by an argument: see docs/how-to/variants.md",
+      },
+    );
   const inputs = await resolveSealed(context, loaded);
   await writeSealedLock(context, inputs);
   await fetchBodies(context, inputs);

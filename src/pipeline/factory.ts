@@ -47,6 +47,18 @@ export interface ImageSummary {
   /** Milliseconds of each step. */
   readonly durations: Readonly<Record<StepName, number>>;
   readonly reproduced: "yes" | "no" | "pending" | "untested";
+  /** Why not: what a clean rebuild gave, and the files that differ. */
+  readonly difference?: string;
+  /** The index that the image is part of, where its recipe is built for several architectures. */
+  readonly index?: ImageIndex;
+}
+
+/** An index of the images of one recipe, one for each architecture. */
+export interface ImageIndex {
+  readonly digest: Digest;
+  readonly tags: readonly string[];
+  /** In the order of the recipe. */
+  readonly images: readonly { readonly architecture: string; readonly digest: Digest }[];
 }
 
 /** One build as it stands. */

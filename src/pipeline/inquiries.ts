@@ -1,14 +1,14 @@
 import { importAdvisories } from "../advisories/advisories.ts";
 import { nowMs } from "../base/clock.ts";
 import { Failure } from "../base/errors.ts";
-import type { LoadedRecipe } from "../build/build.ts";
+import { machineArchitecture, type LoadedRecipe } from "../build/build.ts";
 import { parseDigest, type Digest } from "../model/digest.ts";
 import type { Manifest } from "../model/oci.ts";
 import type { ScanReport } from "../model/finding.ts";
 import type { ProgressListener } from "../model/progress.ts";
 import { parseReference } from "../model/reference.ts";
 import { packagesFromDpkgStatus } from "../sbom/sbom.ts";
-import { verifyImage } from "../sign/sign.ts";
+import { verifyImage, type VerificationReport } from "../sign/sign.ts";
 import { listExceptions } from "../store/exception-records.ts";
 import { findImageRecord, listImageRecords, newestProof, type ImageRecord } from "../store/images-records.ts";
 import type { Site } from "./build-context.ts";
@@ -46,18 +46,7 @@ export function inquiries(site: Site): Inquiries {
       const { image, report } = await scan(reference);
       return judgeReport(site, { report, exceptions: await listExceptions(store.db), repository: image.repository });
     },
-    async verify(reference) {
-      const image = await required(site, reference);
-      return verifyImage({
-        source: registrySource(site.registry, store.blobs),
-        repository: image.repository,
-        reference: image.digest,
-        keys: { release: [site.keys.release.publicPem], evidence: [site.keys.evidence.publicPem] },
-        require: requiredEvidence,
-        formats: ["simple-signing", "bundle"],
-        deep: true,
-      });
-    },
+    verify: (reference) => verifyReference(site, reference),
     async difference(before, after) {
       const manifestOf = async (reference: string): Promise<Manifest> => {
         const { repository, digest } = await required(site, reference);
@@ -83,6 +72,30 @@ export function inquiries(site: Site): Inquiries {
   };
 }
 
+/** An index is verified with each image that it names; the evidence is on those. */
+async function verifyReference(site: Site, reference: string): Promise<VerificationReport> {
+  const { repository, digest, index } = await required(site, reference);
+  const common = {
+    source: registrySource(site.registry, site.store.blobs),
+    repository,
+    keys: { release: [site.keys.release.publicPem], evidence: [site.keys.evidence.publicPem] },
+    formats: ["simple-signing", "bundle"],
+    deep: true,
+  } as const;
+  const one = (image: Digest): Promise<VerificationReport> =>
+    verifyImage({ ...common, reference: image, require: requiredEvidence });
+  if (index === undefined || (await digestOf(site, reference)) !== index.digest) return await one(digest);
+  const whole = await verifyImage({ ...common, deep: false, reference: index.digest });
+  const parts: VerificationReport[] = [];
+  for (const image of index.images) parts.push(await one(image.digest));
+  return {
+    ...whole,
+    result: [whole, ...parts].every(({ result }) => result === "pass") ? "pass" : "fail",
+    checks: [whole, ...parts].flatMap(({ checks }) => checks),
+    evidence: parts.flatMap(({ evidence }) => evidence),
+  };
+}
+
 async function lockSummary({ workshop }: Site, digest: Digest): Promise<unknown> {
   if (await workshop.sealed.isLock(digest)) {
     const { requests, ...lock } = await workshop.sealed.lockOf(digest);
@@ -94,8 +107,18 @@ async function lockSummary({ workshop }: Site, digest: Digest): Promise<unknown>
 
 async function find(site: Site, reference: string): Promise<ImageSummary | undefined> {
   const digest = await digestOf(site, reference);
-  const record = digest === undefined ? undefined : await findImageRecord(site.store.db, digest);
+  if (digest === undefined) return undefined;
+  const record = (await findImageRecord(site.store.db, digest)) ?? (await recordOfIndex(site, digest));
   return record === undefined ? undefined : present(site, record);
+}
+
+/** Of the images of an index the machine's own, else the first. */
+async function recordOfIndex({ store }: Site, digest: Digest): Promise<ImageRecord | undefined> {
+  const records = await listImageRecords(store.db, listedMax);
+  const summaries = records.map(({ summary }) => JSON.parse(summary) as ImageSummary);
+  const images = summaries.find(({ index }) => index?.digest === digest)?.index?.images ?? [];
+  const own = images.find(({ architecture }) => architecture === machineArchitecture) ?? images[0];
+  return own === undefined ? undefined : await findImageRecord(store.db, own.digest);
 }
 
 async function digestOf({ registry }: Site, text: string): Promise<Digest | undefined> {
@@ -115,12 +138,27 @@ async function required(site: Site, reference: string): Promise<ImageSummary> {
 }
 
 /** The stored summary with what moves: tags and the proof. */
-async function present({ registry, store }: Site, record: ImageRecord): Promise<ImageSummary> {
-  const summary = JSON.parse(record.summary) as ImageSummary;
-  const tags: string[] = [];
-  for (const tag of summary.tags)
-    if ((await registry.getManifest(summary.repository, tag))?.digest === summary.digest) tags.push(tag);
-  return { ...summary, tags, reproduced: (await newestProof(store.db, summary.digest)) ?? summary.reproduced };
+async function present(site: Site, record: ImageRecord): Promise<ImageSummary> {
+  const { index, ...summary } = JSON.parse(record.summary) as ImageSummary;
+  const { repository, digest } = summary;
+  const proof = await newestProof(site.store.db, digest);
+  return {
+    ...summary,
+    tags: await tagsAt(site, { repository, digest, tags: summary.tags }),
+    reproduced: proof?.result ?? summary.reproduced,
+    ...(proof?.result === "no" ? { difference: proof.detail } : {}),
+    ...(index === undefined ? {} : { index: { ...index, tags: await tagsAt(site, { ...index, repository }) } }),
+  };
+}
+
+/** Those of some tags that are still where they were put. */
+async function tagsAt(
+  { registry }: Site,
+  { repository, digest, tags }: Pick<ImageSummary, "repository" | "digest" | "tags">,
+): Promise<string[]> {
+  const there: string[] = [];
+  for (const tag of tags) if ((await registry.getManifest(repository, tag))?.digest === digest) there.push(tag);
+  return there;
 }
 
 /** Today's findings: lists are updated where the archives answer, and used as they are where not. */
@@ -147,13 +185,30 @@ async function scanAgain(site: Site, image: ImageSummary): Promise<ScanReport> {
   return matchPackages(site, { distribution, packages, suites });
 }
 
+/** One lock for each architecture; of several the changes say whose they are. */
 async function makeLock(
   site: Site,
   request: BuildRequest,
   listener: ProgressListener,
 ): Promise<{ path: string; changes: string[] }> {
+  const folder = await recipeFolder({ ...site, request });
+  const own = await site.workshop.load(folder, request.architecture);
+  const all = request.architecture === undefined ? own.recipe.architectures : undefined;
+  if (all === undefined || all.length === 1) return await lockLoaded(site, { loaded: own, request, listener });
+  const made: { path: string; changes: string[] }[] = [];
+  for (const architecture of all) {
+    const loaded = await site.workshop.load(folder, architecture);
+    const { path, changes } = await lockLoaded(site, { loaded, request: { ...request, architecture }, listener });
+    made.push({ path, changes: changes.map((line) => `${architecture}: ${line}`) });
+  }
+  return { path: made.map(({ path }) => path).join(", "), changes: made.flatMap(({ changes }) => changes) };
+}
+
+async function lockLoaded(
+  site: Site,
+  { loaded, request, listener }: LockWish,
+): Promise<{ path: string; changes: string[] }> {
   const { workshop } = site;
-  const loaded = await workshop.load(await recipeFolder({ ...site, request }), request.architecture);
   if (loaded.containerfile !== undefined) return await recordLock(site, { loaded, request, listener });
   const target = await workshop.target(loaded, request.distribution);
   const previous = await workshop.readLock(target).catch(() => undefined);

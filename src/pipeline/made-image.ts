@@ -28,6 +28,8 @@ export interface Making {
   copyrightOf(name: string): Promise<string | undefined>;
   /** What never moves in the name of the day's tag: `12` in `12-20260401`. */
   readonly tagStem: string;
+  /** What the day's tag ends in, where the repository has images of several architectures: `-arm64`. */
+  readonly tagSuffix?: string;
   /** Tags that move to each released image. */
   readonly floatingTags: readonly string[];
   readonly provenance: Pick<

@@ -1,4 +1,4 @@
-import type { LoadedRecipe } from "../build/build.ts";
+import { machineArchitecture, type LoadedRecipe } from "../build/build.ts";
 import type { Lock } from "../model/lock.ts";
 import type { BuildContext } from "./build-context.ts";
 import {
@@ -55,6 +55,7 @@ function makingOf(
       internalParameters: {
         mode: request.mode,
         network: "none",
+        ...(architecture === machineArchitecture ? {} : { emulated: "by QEMU in user mode" }),
         compression: loaded.recipe.layers.compression,
         configured: image.isProvisional ? "from the last configured system" : "clean",
       },

@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { importAdvisories } from "../advisories/advisories.ts";
 import { isoSeconds } from "../base/clock.ts";
@@ -17,14 +18,15 @@ import { openStore, type Store, touchingBlobs } from "../store/store.ts";
 import type { BuildContext, ProofRequest, Site } from "./build-context.ts";
 import { openFeatures } from "./features.ts";
 import type { BuildRequest, BuildRun, Factory, ImageSummary } from "./factory.ts";
-import { mint } from "./mint.ts";
+import { mint, recipeFolder } from "./mint.ts";
 import { inquiries } from "./inquiries.ts";
 import { openSealedDoors } from "./sealed-doors.ts";
 
 export { restoreDataFolder } from "./backups.ts";
 export { lintRecipes, type LintAnswer, type TestAnswer, testImage } from "./checks.ts";
+export { emulationState } from "./emulation.ts";
 export { planBake, prepareBake } from "./bake.ts";
-export { type GraphState, recipeGraph, variantWaves } from "./variants-due.ts";
+export { type GraphState, recipeGraph, recipesOnMovedBases, variantWaves } from "./variants-due.ts";
 
 /** How a factory is opened. */
 interface FactoryOptions {
@@ -90,7 +92,7 @@ async function assemble({ config, store, log, isStanding }: Assembly): Promise<F
   const pems = { releasePem: keys.release.publicPem, evidencePem: keys.evidence.publicPem };
   const ground = { store, registry, workshop, queue, schedules, config, log, isStanding, ...pems };
   const { features, stop, close } = await openFeatures(ground);
-  const doors = openSealedDoors({ ...features, registry, registryHost: () => host });
+  const doors = openSealedDoors({ ...features, config, registry, registryHost: () => host });
   queue.define("build", 1, (job) => runBuild(site, job), { attemptsMax: 1 });
   if (isStanding) await takeStanding(site, queue);
   return {
@@ -103,7 +105,8 @@ async function assemble({ config, store, log, isStanding }: Assembly): Promise<F
     schedules,
     followEvents: async (following) => await followEvents({ ...following, store, log }),
     announce: (url) => void (host = new URL(url).host),
-    startBuild: (request) => queue.enqueue({ name: "build", input: request, concurrencyKey: buildKey }),
+    startBuild: async (request) =>
+      await queue.enqueue({ name: "build", input: request, concurrencyKey: await laneOf({ request, config }) }),
     watch: (runId, after, signal) => watchRun(queue, { runId, after: after ?? 0, signal }),
     run: async (runId) => buildRun(await getRun(store.db, runId)),
     cancelBuild: (runId) => queue.cancel(runId),
@@ -149,7 +152,7 @@ async function enqueueProof(queue: Queue, proof: ProofRequest): Promise<void> {
 async function pendingProofs({ store }: Site): Promise<ProofRequest[]> {
   const proofs: ProofRequest[] = [];
   for (const { digest, summary } of await listImageRecords(store.db, pendingMax)) {
-    if ((await newestProof(store.db, digest)) !== "pending") continue;
+    if ((await newestProof(store.db, digest))?.result !== "pending") continue;
     const { recipe, distribution, architecture, lockDigest } = JSON.parse(summary) as ImageSummary;
     proofs.push({
       image: digest as Digest,
@@ -163,11 +166,21 @@ async function pendingProofs({ store }: Site): Promise<ProofRequest[]> {
 /** Newest images that are looked through for a proof to come. */
 const pendingMax = 200;
 
-/** Runs at the same time; builds are one of them at most. */
+/** Runs at the same time; builds and proofs are three of them at most. */
 const jobCount = 4;
 
-/** Builds and proofs take turns: each uses the whole machine, and those of a recipe share its lock and kept system. */
+/** Builds of packages and proofs take turns: each uses the whole machine, and those of a recipe share its kept system. */
 const buildKey = "build";
+
+/** Sealed builds share nothing but bases, and wait for the network and for single programs most of the time. */
+const sealedLanes = ["sealed-a", "sealed-b"] as const;
+let nextLane = 0;
+
+/** Builds of one lane take turns. What cannot be read says so when it runs. */
+async function laneOf(wish: Parameters<typeof recipeFolder>[0]): Promise<string> {
+  const text = await readFile(join(await recipeFolder(wish), "image.yaml"), "utf8").catch(() => "");
+  return /^containerfile:/m.test(text) ? sealedLanes[nextLane++ % sealedLanes.length]! : buildKey;
+}
 
 async function runBuild(site: Site, job: RunContext): Promise<{ image: Digest }> {
   const request = job.input as BuildRequest;
@@ -179,10 +192,18 @@ async function runProof(site: Site, job: RunContext): Promise<{ image: Digest }>
   const { image, lockDigest, request } = job.input as ProofRequest;
   const clean = await reporting({ ...site, job, request, pinnedLock: lockDigest, proves: image, durations: {} });
   const isEqual = clean === image;
+  const differing = isEqual ? "" : await differences(site, image, clean);
   const detail = isEqual
     ? "a clean build from the same lock gave the same digest"
-    : `a clean build from the same lock gave ${clean}, which has taken its tags${await differences(site, image, clean)}`;
+    : `a clean build from the same lock gave ${clean}, which has taken its tags${differing}`;
   await addProof(site.store.db, { digest: image, result: isEqual ? "yes" : "no", detail });
+  // A Containerfile's build is clean at once: where two differ, neither is what the lock always gives.
+  if (!isEqual && (await site.workshop.sealed.isLock(lockDigest)))
+    await addProof(site.store.db, {
+      digest: clean,
+      result: "no",
+      detail: `an earlier build from the same lock gave ${image}${differing}`,
+    });
   if (!isEqual) site.log.error({ image, clean, detail }, "an image differs from its clean build and was replaced");
   return { image: clean };
 }

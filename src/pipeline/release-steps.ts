@@ -34,7 +34,7 @@ export interface Published {
 /** publish: links what is in the store into the repository under a tag of its own; no byte is copied. */
 export async function publishImage(
   context: BuildContext,
-  { loaded, epochSeconds, tagStem }: Making,
+  { loaded, epochSeconds, tagStem, tagSuffix = "" }: Making,
   parts: { readonly image: MadeImage; readonly startedAt: string },
 ): Promise<Published> {
   const { image, startedAt } = parts;
@@ -43,19 +43,13 @@ export async function publishImage(
   return runStage(context, {
     name: "publish",
     version: 1,
-    input: { image: image.digest, repository },
+    input: { image: image.digest, repository, ...(tagSuffix === "" ? {} : { tagSuffix }) },
     async work() {
       const manifest = JSON.parse(image.manifestBytes) as Manifest;
       const blobs = [manifest.config, ...manifest.layers];
       for (const { digest } of blobs) await registry.linkBlob(repository, digest);
-      const day = isoSeconds(epochSeconds * 1000)
-        .slice(0, 10)
-        .replaceAll("-", "");
-      const dateTag = await freeTag(context, {
-        repository,
-        stem: `${tagStem}-${day}`,
-        digest: image.digest,
-      });
+      const stem = `${tagStem}-${dayOf(epochSeconds)}${tagSuffix}`;
+      const dateTag = await freeTag(context, { repository, stem, digest: image.digest });
       await registry.putManifest({
         repository,
         reference: dateTag,
@@ -72,6 +66,13 @@ export async function publishImage(
   });
 }
 
+/** `20260401`, in UTC. */
+export function dayOf(epochSeconds: number): string {
+  return isoSeconds(epochSeconds * 1000)
+    .slice(0, 10)
+    .replaceAll("-", "");
+}
+
 interface TagWish {
   readonly repository: string;
   readonly stem: string;
@@ -79,7 +80,7 @@ interface TagWish {
 }
 
 /** The day's tag, with a number behind it where another image of that day has it: signed names must not move. */
-async function freeTag({ registry }: BuildContext, { repository, stem, digest }: TagWish): Promise<string> {
+export async function freeTag({ registry }: BuildContext, { repository, stem, digest }: TagWish): Promise<string> {
   for (let number = 1; ; number++) {
     const tag = number === 1 ? stem : `${stem}.${number}`;
     const present = await registry.getManifest(repository, tag);
@@ -88,7 +89,11 @@ async function freeTag({ registry }: BuildContext, { repository, stem, digest }:
 }
 
 /** sign: signs the image as released, in the formats of podman, skopeo, cosign 2 and cosign 3. */
-export async function signRelease(context: BuildContext, image: MadeImage, published: Published): Promise<void> {
+export async function signRelease(
+  context: BuildContext,
+  image: Pick<MadeImage, "digest">,
+  published: Published,
+): Promise<void> {
   const { registry, store, keys, request } = context;
   const identity = `${context.registryHost()}/${published.repository}:${published.dateTag}`;
   await runStage(context, {
@@ -245,7 +250,7 @@ export async function verifyRelease(
   { floatingTags: floating }: Making,
   parts: { readonly image: MadeImage; readonly published: Published },
 ): Promise<readonly string[]> {
-  const { registry, store, keys, request } = context;
+  const { registry, store, keys } = context;
   const { image, published } = parts;
   await runStage(context, {
     name: "verify",
@@ -267,7 +272,8 @@ export async function verifyRelease(
         throw new Failure("verification_failed", `Cannot release "${published.repository}": ${failed[0]!.message}`, {
           details: { failed },
         });
-      for (const tag of floating) await moveTag(context, { repository: published.repository, tag, image });
+      const moved = { digest: image.digest, mediaType: mediaTypes.manifest, bytes: Buffer.from(image.manifestBytes) };
+      for (const tag of floating) await moveTag(context, { repository: published.repository, tag, ...moved });
       return {
         checkCount: report.checks.length,
         signatureCount: report.signatures.length,
@@ -278,18 +284,21 @@ export async function verifyRelease(
       `${checkCount} checks, ${signatureCount} signatures, ${evidenceCount} statements`,
   });
   return [published.dateTag, ...floating];
+}
 
-  async function moveTag(
-    { registry: to }: BuildContext,
-    move: { repository: string; tag: string; image: MadeImage },
-  ): Promise<void> {
-    if ((await to.getManifest(move.repository, move.tag))?.digest === move.image.digest) return;
-    await to.putManifest({
-      repository: move.repository,
-      reference: move.tag,
-      mediaType: mediaTypes.manifest,
-      bytes: Buffer.from(move.image.manifestBytes),
-      actor: request.actor,
-    });
-  }
+interface TagMove {
+  readonly repository: string;
+  readonly tag: string;
+  readonly digest: Digest;
+  readonly mediaType: string;
+  readonly bytes: Buffer;
+}
+
+/** Moves a tag to a manifest of the repository, unless it is there already. */
+export async function moveTag(
+  { registry, request: { actor } }: BuildContext,
+  { repository, tag, digest, mediaType, bytes }: TagMove,
+): Promise<void> {
+  if ((await registry.getManifest(repository, tag))?.digest === digest) return;
+  await registry.putManifest({ repository, reference: tag, mediaType, bytes, actor });
 }

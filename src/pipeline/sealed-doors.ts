@@ -1,5 +1,7 @@
 import type { BaseSource, Exit, ExitClient } from "../build/build.ts";
-import { exitAddress } from "../build/build.ts";
+import { chooseDistribution, exitAddress, machineSources } from "../build/build.ts";
+import type { Config } from "../config/config.ts";
+import { Failure } from "../base/errors.ts";
 import type { Mirror } from "../mirror/mirror.ts";
 import { parseReference } from "../model/reference.ts";
 import type { Registry } from "../registry/registry.ts";
@@ -15,21 +17,45 @@ interface Parts {
   readonly mirror: Mirror;
   readonly registry: Registry;
   readonly movement: Movement;
+  readonly config: Config;
   /** Host and port by which clients name this registry. */
   readonly registryHost: () => string;
 }
 
 /** Opens the doors of sealed builds. */
 export function openSealedDoors(parts: Parts): SealedDoors {
-  return { exit: mirrorExit(parts.mirror), bases: registryBases(parts) };
+  return { exit: mirrorExit(parts), bases: registryBases(parts) };
 }
 
-function mirrorExit(mirror: Mirror): Exit {
+function mirrorExit({ mirror, config }: Parts): Exit {
   return {
     answer: (read) => mirror.answer(read),
     repositoryFor: (address) => mirror.repositoryFor(address),
     clients: () => clientsOf(mirror),
+    async aptSources(release) {
+      const { apt } = config.upstreams;
+      const all = await offered(release, apt.length === 0 ? await machineSources() : [...apt]);
+      const found = await Promise.all(
+        all.map(async ({ uri, suite, components }) => {
+          const place = await mirror.repositoryFor(uri);
+          // A path below a repository would be another archive.
+          const isWhole = place !== undefined && /^\/*$/.test(place.path);
+          return isWhole ? [{ repository: place.repository, suite, components: [...components] }] : [];
+        }),
+      );
+      return found.flat();
+    },
   };
+}
+
+/** The sources that images of packages of the same release are made from. */
+async function offered(release: string, sources: Awaited<ReturnType<typeof machineSources>>) {
+  try {
+    return chooseDistribution([release], sources).sources;
+  } catch (error) {
+    if (error instanceof Failure) return [];
+    throw error;
+  }
 }
 
 /** For each format the first of its groups, else of its proxies, else what is published here. */

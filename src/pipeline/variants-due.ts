@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { readRecipeLock } from "../build/build.ts";
+import { loadRecipe, readRecipeLock } from "../build/build.ts";
 import type { Config } from "../config/config.ts";
 import type { Index } from "../model/oci.ts";
 import { parseReference } from "../model/reference.ts";
@@ -56,6 +56,19 @@ export async function variantWaves({ recipesDir }: Config, recipes: readonly str
   return withVariants(await readRecipeGraph(recipesDir), recipes);
 }
 
+/** Folders of recipes whose locks name bases of our registry that have moved since. */
+export async function recipesOnMovedBases(config: Config, folders: readonly string[]): Promise<Set<string>> {
+  return await withRegistry(config, async (registry) => {
+    const moved = await Promise.all(
+      folders.map(async (folder) => {
+        const lock = await readRecipeLock(await loadRecipe(folder));
+        return lock !== undefined && (await movedBase(lock, registry)) !== undefined ? [folder] : [];
+      }),
+    );
+    return new Set(moved.flat());
+  });
+}
+
 /** Without a data folder there is no image yet, and so everything is due. */
 async function withRegistry<Result>(
   { dataDir }: Config,
@@ -97,13 +110,21 @@ async function ownReason({ loaded, repository }: RecipeNode, registry: Registry 
   const lock = await readRecipeLock(loaded);
   if (lock === undefined) return { reason: "it has no lock", movesLock: true };
   if (lock.recipeSha256 !== loaded.sha256) return { reason: "the recipe changed since its lock", movesLock: true };
-  for (const { reference, digest } of lock.bases) {
-    const now = await digestsOf(registry, reference);
-    if (now?.includes(digest) === false) return { reason: `its base "${reference}" has moved`, movesLock: true };
-  }
+  const moved = await movedBase(lock, registry);
+  if (moved !== undefined) return { reason: `its base "${moved}" has moved`, movesLock: true };
   const tags = await registry?.tags(repository);
   const isBuilt = tags !== undefined && tags.length > 0;
   return { reason: isBuilt ? undefined : "it was never built", movesLock: false };
+}
+
+type RecipeLock = NonNullable<Awaited<ReturnType<typeof readRecipeLock>>>;
+
+async function movedBase({ bases }: RecipeLock, registry: Registry | undefined): Promise<string | undefined> {
+  for (const { reference, digest } of bases) {
+    const now = await digestsOf(registry, reference);
+    if (now?.includes(digest) === false) return reference;
+  }
+  return undefined;
 }
 
 /** Of our registry only: what a base elsewhere is today, an update finds out. An index stands for its members, too. */

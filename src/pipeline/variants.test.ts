@@ -66,7 +66,7 @@ describe("the graph of recipes", () => {
       "a/image.yaml": image("a", "base: b\n"),
       "a/Containerfile": "FROM scratch\n",
     });
-    await assert.rejects(readRecipeGraph(lost), /its base "b" is not there/);
+    await assert.rejects(readRecipeGraph(lost), /its base "b" is no recipe here/);
   });
 
   test("orders anything without a circle, each after its bases and as early as it can be", () => {

@@ -1,5 +1,6 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { closestWord } from "../base/closest.ts";
 import { Failure, messageOf, systemCodeOf } from "../base/errors.ts";
 import { basesOf, loadRecipe, type LoadedRecipe } from "../build/build.ts";
 import { parseReference } from "../model/reference.ts";
@@ -48,7 +49,7 @@ export async function readRecipeGraph(recipesDir: string): Promise<RecipeGraph> 
     }),
   );
   for (const { recipe, bases } of nodes.values())
-    for (const base of bases) if (!nodes.has(base)) throw invalid(recipe, `its base "${base}" is not there`);
+    for (const base of bases) if (!nodes.has(base)) throw missingBase(recipe, base, [...nodes.keys()]);
   return { nodes, waves: wavesOf(nodes) };
 }
 
@@ -75,6 +76,12 @@ function nodeOf(
   return { recipe, folder: loaded.folder, repository: loaded.recipe.name, kind, loaded };
 }
 
+function missingBase(recipe: string, base: string, known: readonly string[]): Failure {
+  return new Failure("recipe_invalid", `Cannot use the recipe "${recipe}": its base "${base}" is no recipe here`, {
+    hint: hintFor(base, known),
+  });
+}
+
 function invalid(recipe: string, state: string): Failure {
   return new Failure("recipe_invalid", `Cannot use the recipe "${recipe}": ${state}`);
 }
@@ -91,14 +98,24 @@ export function wavesOf(nodes: ReadonlyMap<string, Pick<RecipeNode, "bases">>): 
     const todo = [...nodes].filter(([name]) => !done.has(name));
     const wave = todo.filter(([, { bases }]) => bases.every((base) => done.has(base))).map(([name]) => name);
     if (wave.length === 0)
-      throw new Failure(
-        "recipe_invalid",
-        `Cannot order the recipes: ${todo.map(([name]) => name).join(", ")} are built on each other in a circle`,
-      );
+      throw new Failure("recipe_invalid", `Cannot order the recipes: they are built on each other in a circle`, {
+        hint: `The circle is ${circleOf(new Map(todo), done).join(" → ")}, each built on the next`,
+      });
     waves.push(wave);
     for (const name of wave) done.add(name);
   }
   return waves;
+}
+
+/** Follows bases until one comes again; each of these recipes has one that is not done. */
+function circleOf(nodes: ReadonlyMap<string, Pick<RecipeNode, "bases">>, done: ReadonlySet<string>): string[] {
+  const way: string[] = [];
+  let name = [...nodes.keys()][0]!;
+  while (!way.includes(name)) {
+    way.push(name);
+    name = nodes.get(name)!.bases.find((base) => !done.has(base))!;
+  }
+  return [...way.slice(way.indexOf(name)), name];
 }
 
 /**
@@ -110,14 +127,17 @@ export function withVariants({ nodes, waves }: RecipeGraph, changed: readonly st
   const due = new Set<string>();
   for (const name of changed) {
     if (!nodes.has(name))
-      throw new Failure("not_found", `Cannot find the recipe "${name}"`, {
-        hint: `There are ${[...nodes.keys()].join(", ")}`,
-      });
+      throw new Failure("not_found", `Cannot find the recipe "${name}"`, { hint: hintFor(name, [...nodes.keys()]) });
     due.add(name);
   }
   for (const wave of waves)
     for (const name of wave) if (nodes.get(name)!.bases.some((base) => due.has(base))) due.add(name);
   return waves.map((wave) => wave.filter((name) => due.has(name))).filter((wave) => wave.length > 0);
+}
+
+function hintFor(name: string, known: readonly string[]): string {
+  const meant = closestWord(name, known);
+  return `${meant === undefined ? "" : `Did you mean "${meant}"? `}There are ${known.join(", ")}`;
 }
 
 /** The graph in the language of Graphviz: an arrow leads from a base to what is built on it. */

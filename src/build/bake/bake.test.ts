@@ -176,7 +176,7 @@ describe("plans", () => {
           platforms: ["linux/amd64", "linux/arm64"],
           output: [{ push: "true", type: "image" }],
         },
-        base: { context: ".", dockerfile: "base.Dockerfile" },
+        base: { context: ".", dockerfile: "base.Dockerfile", output: [{ type: "cacheonly" }] },
         lint: { context: "./lint", dockerfile: "Dockerfile", "dockerfile-inline": "FROM scratch\n", "no-cache": true },
       },
     });

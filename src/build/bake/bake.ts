@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { closestWord } from "../../base/closest.ts";
 import { Failure, systemCodeOf } from "../../base/errors.ts";
 import { readDefinition, type Attributes, type Definition, type DefinitionFile } from "./definition.ts";
 import { evaluate, inner, type Scope } from "./hcl/evaluate.ts";
@@ -41,10 +42,11 @@ export function bakePlan(files: readonly DefinitionFile[], wish: BakeWish): Bake
   for (const name of names) collectGroups(book, name, groups);
   if (!groups.has("default") || wish.targets.length > 0) groups.set("default", names);
   const todo = names.flatMap((name) => expand(book, name, new Set()));
+  const asked = new Set(todo);
   for (const name of todo) {
     if (targets.has(name)) continue;
     const target = changed(name, withDefaults(book.target(name, [])), changes);
-    targets.set(name, target);
+    targets.set(name, asked.has(name) ? target : { ...target, output: linkedOutput });
     todo.push(...linkedTargets(target));
   }
   return {
@@ -54,6 +56,9 @@ export function bakePlan(files: readonly DefinitionFile[], wish: BakeWish): Bake
     target: Object.fromEntries([...targets].sort(([a], [b]) => (a < b ? -1 : 1))),
   };
 }
+
+/** A target that only another one needs goes nowhere. Source: buildx, bake/bake.go, loadLinks. */
+const linkedOutput: NonNullable<BakeTarget["output"]> = [{ type: "cacheonly" }];
 
 /** The targets that another builds on: contexts of the form `target:NAME`. */
 function linkedTargets({ contexts = {} }: BakeTarget): string[] {
@@ -151,10 +156,7 @@ function openBook(definition: Definition, plain: Scope): Book {
     names: new Set(described.keys()),
     target(name, way) {
       const found = described.get(name);
-      if (found === undefined)
-        throw new Failure("not_found", `Cannot find the target "${name}"`, {
-          hint: `There are ${[...groups.keys(), ...described.keys()].join(", ")}`,
-        });
+      if (found === undefined) throw unknownTarget(name, [...groups.keys(), ...described.keys()]);
       if (way.includes(name)) throw invalid(`the target "${name}" inherits from itself`);
       return found.blocks.reduce<BakeTarget>((below, block) => {
         const parents = texts(block.get("inherits"), found.scope).map((parent) => book.target(parent, [...way, name]));
@@ -164,6 +166,16 @@ function openBook(definition: Definition, plain: Scope): Book {
     },
   };
   return book;
+}
+
+function unknownTarget(name: string, known: readonly string[]): Failure {
+  if (known.length === 0) return new Failure("not_found", `Cannot find the target "${name}": the definition has none`);
+  const meant = closestWord(name, known);
+  const shown = known.filter((one) => !one.startsWith("_"));
+  const all = `There are ${shown.slice(0, 20).join(", ")}${shown.length > 20 ? ` and ${shown.length - 20} more` : ""}`;
+  return new Failure("not_found", `Cannot find the target "${name}"`, {
+    hint: meant === undefined ? all : `Did you mean "${meant}"? ${all}`,
+  });
 }
 
 function valuesOf(block: Attributes, scope: Scope): Map<string, Value> {

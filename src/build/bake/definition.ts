@@ -53,14 +53,14 @@ export function readDefinition(files: readonly DefinitionFile[]): Definition {
     for (const block of body.blocks) {
       const [label, ...rest] = block.labels;
       if (label === undefined || rest.length > 0)
-        throw invalidDefinition(path, `line ${block.line}: a "${block.type}" has one name`);
+        throw invalidDefinition(block.place, `a "${block.type}" has one name`);
       const attributes = attributesOf(block.body);
       if (block.type === "variable") addVariable(definition.variables, label, { block, attributes });
-      else if (block.type === "function") definition.functions.set(label, functionOf(path, block, attributes));
+      else if (block.type === "function") definition.functions.set(label, functionOf(block, attributes));
       else if (block.type === "group") definition.groups.set(label, attributes);
       else if (block.type === "target")
         definition.targets.set(label, [...(definition.targets.get(label) ?? []), attributes]);
-      else throw invalidDefinition(path, `line ${block.line}: "${block.type}" is no kind of block`);
+      else throw invalidDefinition(block.place, `"${block.type}" is no kind of block`);
     }
   }
   return definition;
@@ -86,9 +86,9 @@ function addVariable(all: Map<string, VariableDefinition>, name: string, { block
   });
 }
 
-function functionOf(path: string, { labels, line }: Block, attributes: Attributes): FunctionDefinition {
+function functionOf({ labels, place }: Block, attributes: Attributes): FunctionDefinition {
   const result = attributes.get("result");
-  if (result === undefined) throw invalidDefinition(path, `line ${line}: the function "${labels[0]}" has no result`);
+  if (result === undefined) throw invalidDefinition(place, `the function "${labels[0]}" has no result`);
   const params = attributes.get("params");
   const variadic = attributes.get("variadic_params");
   return {
@@ -116,11 +116,11 @@ function readJson(text: string, path: string): Body {
   }
   if (!isRecord(value)) throw invalidDefinition(path, "it is not a JSON object");
   const blocks: Block[] = [];
-  const attributes: { name: string; value: Expression; line: number }[] = [];
+  const attributes: { name: string; value: Expression; place: string }[] = [];
   for (const [name, member] of Object.entries(value))
     if (blockTypes.has(name) && isRecord(member))
       for (const [label, content] of Object.entries(member)) blocks.push(jsonBlock(name, label, { content, path }));
-    else if (name !== "//") attributes.push({ name, value: jsonExpression(member, path), line: 1 });
+    else if (name !== "//") attributes.push({ name, value: jsonExpression(member, path), place: path });
   return { blocks, attributes };
 }
 
@@ -137,9 +137,9 @@ function jsonBlock(type: string, label: string, { content, path }: Content): Blo
   return {
     type,
     labels: [label],
-    line: 1,
+    place: path,
     body: {
-      attributes: plain.map(([name, value]) => ({ name, value: jsonExpression(value, path), line: 1 })),
+      attributes: plain.map(([name, value]) => ({ name, value: jsonExpression(value, path), place: path })),
       blocks: nested
         .flatMap(([, value]) => (Array.isArray(value) ? (value as unknown[]) : [value]))
         .map((one) => jsonBlock("validation", "", { content: one, path })),

@@ -48,7 +48,7 @@ export async function install(job: InstallJob, tell: Tell): Promise<void> {
   if (job.runtime === undefined) {
     await audit(site);
     writeExtendedStates(overlay.root, job.automatic);
-  } else await repair(overlay.root, job.runtime.fixups, job.runtime.distribution);
+  } else await repair(overlay.root, job.runtime);
   addUsers(overlay.root, job.users, job.epochSeconds);
   layFiles(overlay.root, job.files);
   rmSync(join(overlay.root, policyPath), { force: true });

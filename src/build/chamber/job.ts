@@ -1,5 +1,5 @@
-import type { Distribution } from "../../model/package.ts";
-import type { Fixup } from "./runtime.ts";
+import type { PrivateRoot } from "./private-root.ts";
+import type { RuntimeRepairs } from "./runtime.ts";
 
 /** Unpacks archives into trees. */
 interface UnpackJob {
@@ -44,6 +44,8 @@ export interface ChamberFile {
 /** Installs packages and lays the recipe's own files over them. */
 export interface InstallJob {
   readonly kind: "install";
+  /** Of the programs that run inside; the machine's where left out. Another one is emulated. */
+  readonly architecture?: string;
   /** Absolute path of an empty folder for the overlay. */
   readonly workFolder: string;
   readonly epochSeconds: number;
@@ -53,13 +55,19 @@ export interface InstallJob {
   readonly users: readonly ChamberUser[];
   readonly files: readonly ChamberFile[];
   /** Where given, nothing is configured: these repairs stand in for it. */
-  readonly runtime?: { readonly fixups: readonly Fixup[]; readonly distribution: Distribution };
+  readonly runtime?: RuntimeRepairs;
   /** A configured system to go on from: only what changed is configured again. */
   readonly kept?: {
     readonly upperTar: string;
     readonly epochSeconds: number;
     readonly replaced: readonly { readonly before: ChamberPackage; readonly after: ChamberPackage }[];
   };
+}
+
+/** Runs one small program of an architecture, to see whether builds could. */
+interface TryJob {
+  readonly kind: "try";
+  readonly architecture: string;
 }
 
 /** Removes a folder whatever its owners. */
@@ -81,6 +89,8 @@ export interface ImportBaseJob {
 /** Runs a Containerfile, with a loopback behind which the build's exit lies and no other network. */
 export interface SealedBuildJob {
   readonly kind: "sealed-build";
+  /** Of the programs that run inside; the machine's where left out. Another one is emulated. */
+  readonly architecture?: string;
   /** The host's end of the exit. */
   readonly socketPath: string;
   readonly port: number;
@@ -90,11 +100,8 @@ export interface SealedBuildJob {
   /** Where Buildah writes the image's id, and where its store lies. */
   readonly idFile: string;
   readonly graphRoot: string;
-  /** Stores of bases, and where they are shown; empty folders of a short name, below one that is there. */
-  readonly shown: {
-    readonly below: string;
-    readonly stores: readonly { readonly from: string; readonly to: string }[];
-  };
+  /** What alone of the machine it sees: the work's folders, and the stores of bases under short names. */
+  readonly root: PrivateRoot;
   /** Bases that are laid out in the build's own store. */
   readonly imports: readonly { readonly layout: string; readonly name: string }[];
   /** An empty folder for what each layer above the base holds, as tar. */
@@ -123,6 +130,8 @@ export interface CommandRun {
 /** Runs commands in an image. */
 export interface CommandJob {
   readonly kind: "commands";
+  /** Of the programs that run inside; the machine's where left out. Another one is emulated. */
+  readonly architecture?: string;
   /** Absolute path of an empty folder for the overlay. */
   readonly workFolder: string;
   /** Files of the image's layers, the lowest first. */
@@ -133,7 +142,7 @@ export interface CommandJob {
 }
 
 /** What a chamber is asked to do, as one JSON line on its standard input. */
-export type ChamberJob = UnpackJob | InstallJob | RemoveJob | CommandJob | ImportBaseJob | SealedBuildJob;
+export type ChamberJob = UnpackJob | InstallJob | RemoveJob | TryJob | CommandJob | ImportBaseJob | SealedBuildJob;
 
 /** What a chamber tells, a JSON line each on its standard output. */
 export type ChamberMessage =

@@ -5,6 +5,7 @@ import { toFailure } from "../../base/errors.ts";
 import { importBase, sealedBuild } from "../containerfile/inside.ts";
 import { unpack } from "../trees/unpack.ts";
 import { runCommands } from "./commands.ts";
+import { emulate } from "./emulation.ts";
 import { install } from "./install.ts";
 import type { ChamberJob, ChamberMessage } from "./job.ts";
 
@@ -37,7 +38,10 @@ async function main(): Promise<void> {
 }
 
 async function carryOut(job: ChamberJob): Promise<unknown> {
+  if ("architecture" in job && job.architecture !== undefined) await emulate(job.architecture);
   switch (job.kind) {
+    case "try":
+      return undefined;
     case "unpack":
       return await unpackAll(job);
     case "install":

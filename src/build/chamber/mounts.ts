@@ -39,9 +39,14 @@ export async function mountOverlay({ workFolder, root }: Overlay): Promise<void>
   await mount(["-t", "proc", "proc", join(root, "proc")], workFolder);
   await mount(["-t", "tmpfs", "-o", "mode=1777", "tmpfs", join(root, "tmp")], workFolder);
   await mount(["-t", "tmpfs", "-o", "mode=755", "tmpfs", join(root, "dev")], workFolder);
+  await bindDevices(join(root, "dev"));
+}
+
+/** Fills an empty /dev with what every program may use, and nothing of the machine's hardware. */
+export async function bindDevices(folder: string): Promise<void> {
   for (const device of devices) {
-    writeFileSync(join(root, "dev", device), "");
-    await mount(["--bind", `/dev/${device}`, join(root, "dev", device)], workFolder);
+    writeFileSync(join(folder, device), "");
+    await mount(["--bind", `/dev/${device}`, join(folder, device)], folder);
   }
   for (const [name, target] of Object.entries({
     fd: "/proc/self/fd",
@@ -49,8 +54,8 @@ export async function mountOverlay({ workFolder, root }: Overlay): Promise<void>
     stdout: "/proc/self/fd/1",
     stderr: "/proc/self/fd/2",
   }))
-    symlinkSync(target, join(root, "dev", name));
-  mkdirSync(join(root, "dev/shm"), { mode: 0o1777 });
+    symlinkSync(target, join(folder, name));
+  mkdirSync(join(folder, "shm"), { mode: 0o1777 });
 }
 
 /** Takes all mounts of the overlay away again. */

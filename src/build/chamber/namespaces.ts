@@ -20,7 +20,8 @@ const idCount = 65_536;
  */
 export async function startInNamespaces(program: string, args: readonly string[]): Promise<ChildProcess> {
   const script =
-    'echo ready >&3; read -r mapped <&4; exec unshare --mount --propagation private --pid --fork --kill-child --mount-proc --net --ipc --uts -- "$@" 3>&- 4<&-';
+    // No core of a program that fails may come to lie in an image.
+    'ulimit -c 0; echo ready >&3; read -r mapped <&4; exec unshare --mount --propagation private --pid --fork --kill-child --mount-proc --net --ipc --uts -- "$@" 3>&- 4<&-';
   const child = spawn("unshare", ["--user", "--", "sh", "-c", script, "sh", program, ...args], {
     env: plainEnvironment,
     stdio: ["pipe", "pipe", "pipe", "pipe", "pipe"],

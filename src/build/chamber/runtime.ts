@@ -5,18 +5,28 @@ import { Failure } from "../../base/errors.ts";
 import type { Distribution } from "../../model/package.ts";
 
 /** The repairs that a recipe may declare for an image whose packages are only unpacked. */
-export type Fixup = "passwd" | "certificates" | "ld-cache" | "nsswitch" | "os-release" | "alternatives";
+type Fixup = "passwd" | "certificates" | "ld-cache" | "nsswitch" | "os-release" | "alternatives";
+
+/** What to repair, and for what system. */
+export interface RuntimeRepairs {
+  readonly fixups: readonly Fixup[];
+  readonly distribution: Distribution;
+  /** Whether the image's programs are of another architecture than the machine. */
+  readonly isForeign: boolean;
+}
 
 /**
  * Makes by rule what the maintainer scripts of a `runtime` image would have made.
  *
  * Each repair leaves alone what is there already.
  */
-export async function repair(root: string, fixups: readonly Fixup[], distribution: Distribution): Promise<void> {
-  for (const fixup of fixups) await repairs[fixup](root, distribution);
+export async function repair(root: string, repairs: RuntimeRepairs): Promise<void> {
+  for (const fixup of repairs.fixups) await makers[fixup](root, repairs);
 }
 
-const repairs: Readonly<Record<Fixup, (root: string, distribution: Distribution) => void | Promise<void>>> = {
+type Maker = (root: string, repairs: RuntimeRepairs) => void | Promise<void>;
+
+const makers: Readonly<Record<Fixup, Maker>> = {
   passwd: makeAccounts,
   certificates: bundleCertificates,
   "ld-cache": cacheLibraries,
@@ -65,14 +75,23 @@ function bundleCertificates(root: string): void {
   );
 }
 
-/** The machine's own ldconfig reads the image's libraries and configuration. */
-async function cacheLibraries(root: string): Promise<void> {
+/**
+ * The machine's own ldconfig reads the image's libraries and configuration.
+ *
+ * It knows no libraries of other architectures: there the image's does it, and where it has none, no cache is
+ * made. The loader then looks into the folders of its architecture, where Debian's libraries lie.
+ */
+async function cacheLibraries(root: string, { isForeign }: RuntimeRepairs): Promise<void> {
+  if (isForeign && !existsSync(join(root, "usr/sbin/ldconfig"))) return;
   mkdirSync(join(root, "etc"), { recursive: true });
-  const { code, stderr } = await run("ldconfig", ["-r", root, "-X"]);
+  const { code, stderr } = isForeign
+    ? await run("chroot", [root, "/usr/sbin/ldconfig", "-X"])
+    : await run("ldconfig", ["-r", root, "-X"]);
   if (code !== 0) throw new Failure("script_failed", `Cannot make the library cache: ${stderr.trim()}`);
 }
 
-function describeSystem(root: string, { id, version, codename }: Distribution): void {
+function describeSystem(root: string, { distribution }: RuntimeRepairs): void {
+  const { id, version, codename } = distribution;
   const name = `${id[0]!.toUpperCase()}${id.slice(1)}`;
   writeOnce(
     root,

@@ -41,9 +41,21 @@ export async function findBases({ references, architecture, source, blobs }: Fin
       });
     await blobs.put(found.bytes, { expected: found.digest });
     const digest = await ofArchitecture(found, { reference, architecture, source });
-    bases.push(await readBase(blobs, { reference, digest }));
+    const base = await readBase(blobs, { reference, digest });
+    requireArchitecture(base, architecture);
+    bases.push(base);
   }
   return bases;
+}
+
+/** Also an image without an index may be of another architecture. */
+function requireArchitecture({ reference, config }: BaseImage, architecture: string): void {
+  if (config.architecture === architecture) return;
+  throw new Failure(
+    "not_found",
+    `Cannot use the base image "${reference}": it is for linux/${config.architecture}, not for linux/${architecture}`,
+    { hint: "Build the base for this architecture too: name both in its `architectures`" },
+  );
 }
 
 interface Wish {
@@ -134,12 +146,30 @@ export async function layOutBases({ bases, folder, blobs, signal, onLine }: LayO
       await utimes(store, nowMs() / 1000, nowMs() / 1000);
     else {
       onLine(`laying out the base "${base.reference}", ${base.manifest.layers.length} layers`);
-      await layOut(base, { store, blobs, signal });
+      await layOutOnce(base, { store, blobs, signal });
     }
     roots.push(join(store, "graph"));
   }
   await forgetOthers(folder, new Set(bases.map(({ digest }) => digestHex(digest))));
   return { roots: [...new Set(roots)], large: bases.filter(isLarge) };
+}
+
+const underWay = new Map<string, Promise<void>>();
+
+/** Builds that run side by side mostly stand on one base: the second waits for the first, and tries itself if that failed. */
+async function layOutOnce(base: BaseImage, parts: Parameters<typeof layOut>[1]): Promise<void> {
+  const { store } = parts;
+  const other = underWay.get(store);
+  if (other !== undefined) {
+    const isLaidOut = await other.then(
+      () => true,
+      () => false,
+    );
+    return isLaidOut ? undefined : await layOutOnce(base, parts);
+  }
+  const own = layOut(base, parts).finally(() => underWay.delete(store));
+  underWay.set(store, own);
+  await own;
 }
 
 async function layOut(

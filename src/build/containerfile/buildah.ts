@@ -1,5 +1,5 @@
 import { mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { plainEnvironment, run } from "../../base/child.ts";
 import { Failure } from "../../base/errors.ts";
 
@@ -15,6 +15,17 @@ export async function buildahVersion(): Promise<string> {
       cause: error,
     });
   }
+}
+
+/** Images come from our own store alone, whose digests were checked. */
+const policy = '{"default":[{"type":"insecureAcceptAnything"}]}\n';
+
+/** What a build reads in /etc and nowhere else. */
+export const buildahSettings: Readonly<Record<string, string>> = { "containers/policy.json": policy };
+
+/** Where a store has the policy for the commands that take it. */
+export function policyPath({ CONTAINERS_STORAGE_CONF = "" }: Readonly<Record<string, string>>): string {
+  return join(dirname(CONTAINERS_STORAGE_CONF), "policy.json");
 }
 
 /** A store of Buildah's: its environment says where everything lies, so that nothing of the machine's is used. */
@@ -41,7 +52,7 @@ export async function openBuildahStore(folder: string, bases: readonly string[])
   );
   await writeFile(path("containers.conf"), "");
   await writeFile(path("registries.conf"), "");
-  await writeFile(path("policy.json"), '{"default":[{"type":"insecureAcceptAnything"}]}\n');
+  await writeFile(path("policy.json"), policy);
   return {
     graphRoot,
     environment: {

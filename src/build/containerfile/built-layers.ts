@@ -1,4 +1,5 @@
 import { createReadStream } from "node:fs";
+import { open, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import { limits } from "../../base/limits.ts";
 import { readTar, type TarHeader } from "../../base/tar.ts";
@@ -37,6 +38,15 @@ interface BuiltLayer {
  * left out or made equal; an overlay's marks become those of OCI.
  */
 export async function builtLayer(input: BuiltLayerInput): Promise<BuiltLayer> {
+  const file = await open(input.tar);
+  try {
+    return await layerOf(input, openWindow(file));
+  } finally {
+    await file.close();
+  }
+}
+
+async function layerOf(input: BuiltLayerInput, bytes: Bytes): Promise<BuiltLayer> {
   const { tar, epochSeconds, compression, createdBy, blobs, signal } = input;
   const entries = new Map<string, LayerEntry>();
   const traces: string[] = [];
@@ -46,7 +56,7 @@ export async function builtLayer(input: BuiltLayerInput): Promise<BuiltLayer> {
     const seen = await look(body(), header, input.forbidden);
     if (seen.isTrace) traces.push(header.path);
     const content = changed(header, seen.content, epochSeconds);
-    for (const entry of entriesOf(header, { tar, bodyOffset, content, epochSeconds }))
+    for (const entry of entriesOf(header, { bytes, bodyOffset, content, epochSeconds }))
       entries.set(entry.header.path, entry);
   }
   dropLooseEnds(entries, input.mountPoints);
@@ -155,15 +165,40 @@ function clampedDays(content: Buffer, epochSeconds: number): Buffer {
   return Buffer.from(lines.join("\n"), "latin1");
 }
 
+/** Reads from one place of a file up to another. */
+type Bytes = (start: number, end: number) => AsyncGenerator<Buffer>;
+
+const windowBytes = 1024 * 1024;
+
+/** Entries go into the layer nearly in the archive's order: a piece of it serves many small files. */
+function openWindow(file: FileHandle): Bytes {
+  let window = Buffer.alloc(0);
+  let from = 0;
+  return async function* (start, end) {
+    for (let at = start; at < end;) {
+      if (at < from || at >= from + window.length) {
+        const fresh = Buffer.allocUnsafe(windowBytes);
+        const { bytesRead } = await file.read(fresh, 0, windowBytes, at);
+        if (bytesRead === 0) throw new Error("the archive of a layer became shorter");
+        window = fresh.subarray(0, bytesRead);
+        from = at;
+      }
+      const piece = window.subarray(at - from, end - from);
+      at += piece.length;
+      yield piece;
+    }
+  };
+}
+
 interface Body {
-  readonly tar: string;
+  readonly bytes: Bytes;
   readonly bodyOffset: number;
   readonly content: Change | undefined;
   readonly epochSeconds: number;
 }
 
 /** Source: OCI image spec, layer.md "Whiteouts". */
-function entriesOf(header: TarHeader, { tar, bodyOffset, content, epochSeconds }: Body): LayerEntry[] {
+function entriesOf(header: TarHeader, { bytes, bodyOffset, content, epochSeconds }: Body): LayerEntry[] {
   if (isWhiteout(header))
     return [{ header: mark(`${parentOf(header.path)}.wh.${header.path.slice(parentOf(header.path).length)}`) }];
   const isOpaque = Object.entries(header.xattrs).some(
@@ -185,9 +220,7 @@ function entriesOf(header: TarHeader, { tar, bodyOffset, content, epochSeconds }
     header: clean,
     content: async function* () {
       if (content !== undefined) yield content.head;
-      const start = bodyOffset + (content?.replaced ?? 0);
-      const end = bodyOffset + header.sizeBytes - 1;
-      if (end >= start) yield* createReadStream(tar, { start, end, highWaterMark: limits.chunkBytes });
+      yield* bytes(bodyOffset + (content?.replaced ?? 0), bodyOffset + header.sizeBytes);
     },
   };
   return isOpaque ? [entry, { header: mark(`${header.path}/.wh..wh..opq`) }] : [entry];

@@ -33,6 +33,16 @@ describe("a Containerfile", () => {
     );
   });
 
+  it("refuses a stage for another platform than the image's", () => {
+    const values = { TARGETPLATFORM: "linux/arm64", BUILDPLATFORM: "linux/arm64" };
+    for (const platform of ["linux/arm64", "linux/arm64/v8", "$BUILDPLATFORM"])
+      assert.equal(readContainerfile(`FROM --platform=${platform} a\n`, values).stages.length, 1);
+    assert.throws(
+      () => readContainerfile("FROM --platform=linux/amd64 a\n", values),
+      /line 1: FROM wants linux\/amd64, but every stage is built for .* linux\/arm64/,
+    );
+  });
+
   it("tells each instruction on one line without comments", () => {
     const [stage] = readContainerfile('FROM a\nRUN one && \\\n    # why\n    two\nCMD ["x"]\n', {}).stages;
     assert.deepEqual(

@@ -1,4 +1,4 @@
-import { DockerfileParser, type From, type Instruction } from "dockerfile-ast";
+import { Copy, DockerfileParser, Run, type From, type Instruction } from "dockerfile-ast";
 import { Failure } from "../../base/errors.ts";
 
 /** One instruction of a stage. */
@@ -9,6 +9,7 @@ export interface StageInstruction {
   readonly text: string;
   /** The line that it begins on, from 1. */
   readonly line: number;
+  readonly hasHeredoc: boolean;
 }
 
 /** One stage: what follows a FROM. */
@@ -81,6 +82,7 @@ export function readContainerfile(text: string, values: Readonly<Record<string, 
       images.add(found.reference);
       edits.push(found.edit);
     }
+    if (keyword === "ADD" || keyword === "COPY") edits.push(...linkEdits(site, instruction));
     if (keyword === "ADD") edits.push(...addressEdits(site, instruction));
   }
   if (stages.length === 0)
@@ -126,7 +128,9 @@ function described(site: Site, instruction: Instruction): StageInstruction {
     .map((line) => (line.trimEnd().endsWith(site.escape) ? line.trimEnd().slice(0, -1) : line).trim())
     .filter((line) => line !== "")
     .join(" ");
-  return { keyword: instruction.getKeyword(), text, line: instruction.getRange().start.line + 1 };
+  const hasHeredoc =
+    (instruction instanceof Run || instruction instanceof Copy) && instruction.getHeredocs().length > 0;
+  return { keyword: instruction.getKeyword(), text, line: instruction.getRange().start.line + 1, hasHeredoc };
 }
 
 function readGlobalArg(site: Site, instruction: Instruction): void {
@@ -155,6 +159,19 @@ function expanded({ values }: Site, instruction: Instruction, text: string): str
   return result + text.slice(end);
 }
 
+/** No stage is built for another platform than the image. */
+function requirePlatform(site: Site, instruction: From): void {
+  const flag = instruction.getPlatformFlag()?.getValue();
+  const wanted = site.values["TARGETPLATFORM"];
+  if (flag === undefined || flag === null || wanted === undefined) return;
+  const platform = expanded(site, instruction, flag);
+  if (platform.replace(/^(linux\/arm64)\/v8$/, "$1") !== wanted)
+    throw invalid(
+      instruction,
+      `FROM wants ${platform}, but every stage is built for the image's own platform, ${wanted}`,
+    );
+}
+
 function readFrom(
   site: Site,
   instruction: From,
@@ -162,6 +179,7 @@ function readFrom(
 ): Stage & { readonly instructions: StageInstruction[] } {
   const image = instruction.getImage();
   if (image === null || image === "") throw invalid(instruction, "FROM names no image");
+  requirePlatform(site, instruction);
   const reference = expanded(site, instruction, image);
   const earlier = stages.findLastIndex(({ name }) => name !== undefined && name === reference.toLowerCase());
   const from: StageSource =
@@ -212,6 +230,16 @@ function imageFlags(
     const at = start + match.index + match[1]!.length;
     return [{ reference, edit: { start: at, end: at + match[2]!.length, make: ({ nameOf }) => nameOf(reference) } }];
   });
+}
+
+/** `--link` lets another builder keep layers; the files are the same without. */
+function linkEdits(site: Site, instruction: Instruction): Edit[] {
+  const { start, end } = rangeOf(site, instruction);
+  return [...site.text.slice(start, end).matchAll(/(?<=\s)--link(?:=\w+)?(?=\s)/g)].map((match) => ({
+    start: start + match.index,
+    end: start + match.index + match[0].length,
+    make: () => "",
+  }));
 }
 
 function addressEdits(site: Site, instruction: Instruction): Edit[] {

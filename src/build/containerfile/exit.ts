@@ -48,6 +48,10 @@ export interface Exit {
   repositoryFor(address: string): Promise<{ readonly repository: string; readonly path: string } | undefined>;
   /** How package managers are pointed at the mirror. */
   clients(): Promise<readonly ExitClient[]>;
+  /** The suites of a release, such as `debian:13`, that repositories of the mirror have; empty where none has. */
+  aptSources(
+    release: string,
+  ): Promise<readonly { readonly repository: string; readonly suite: string; readonly components: string[] }[]>;
 }
 
 /** The port on the loopback of a sealed build behind which the exit lies. Constant, so that nothing depends on it. */

@@ -41,6 +41,7 @@ describe("the exit of a sealed build", () => {
           : undefined,
       ),
     clients: () => Promise.resolve([]),
+    aptSources: () => Promise.resolve([]),
   };
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), "mintmark-gateway-"));

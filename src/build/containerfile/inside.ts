@@ -1,14 +1,24 @@
 import { createServer, connect, type Server } from "node:net";
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { run } from "../../base/child.ts";
 import { Failure } from "../../base/errors.ts";
 import type { ChamberMessage, ImportBaseJob, SealedBuildJob, SealedBuildResult } from "../chamber/job.ts";
+import { enterPrivateRoot } from "../chamber/private-root.ts";
+import { policyPath } from "./buildah.ts";
+import { watchLeftRunning } from "./left-running.ts";
 
 /** Lays a base image into a store of its own, from where builds only read it. @throws Failure `script_failed` */
 export async function importBase({ layout, name, environment: env }: Omit<ImportBaseJob, "kind">): Promise<void> {
   // It makes a name of the path, which not every path is.
-  const pulled = await run("buildah", ["pull", "--quiet", `oci:${basename(layout)}`], { env, cwd: dirname(layout) });
+  const pulled = await run(
+    "buildah",
+    ["pull", "--quiet", `--signature-policy=${policyPath(env)}`, `oci:${basename(layout)}`],
+    {
+      env,
+      cwd: dirname(layout),
+    },
+  );
   const id = pulled.stdout.trim().split("\n").at(-1) ?? "";
   const tagged = pulled.code === 0 ? await run("buildah", ["tag", id, name], { env }) : pulled;
   if (tagged.code !== 0) throw new Failure("script_failed", `Cannot lay out the base image: ${tagged.stderr.trim()}`);
@@ -26,8 +36,9 @@ export async function sealedBuild(
   tell: (message: ChamberMessage) => void,
 ): Promise<SealedBuildResult> {
   await must("ip", ["link", "set", "lo", "up"]);
-  await showBases(job);
+  // Their folders may link to the blob store, which is out of sight afterwards.
   for (const base of job.imports) await importBase({ ...base, environment: job.environment });
+  await enterPrivateRoot(job.root);
   const forwarder = await openForwarder(job);
   try {
     await build(job, tell);
@@ -42,16 +53,6 @@ export async function sealedBuild(
 async function must(program: string, args: readonly string[]): Promise<void> {
   const { code, stderr } = await run(program, args);
   if (code !== 0) throw new Failure("sandbox_unavailable", `Cannot set up the sealed build: ${stderr.trim()}`);
-}
-
-/** All layers of an image are named in one mount option of a page at most, so their store must have a short name. */
-async function showBases({ shown: { below, stores } }: SealedBuildJob): Promise<void> {
-  if (stores.length === 0) return;
-  await must("mount", ["-t", "tmpfs", "tmpfs", below]);
-  for (const { from, to } of stores) {
-    await mkdir(to);
-    await must("mount", ["--bind", from, to]);
-  }
 }
 
 async function openForwarder({ port, socketPath }: SealedBuildJob): Promise<Server> {
@@ -78,12 +79,16 @@ async function build({ args, environment }: SealedBuildJob, tell: (message: Cham
   const last: string[] = [];
   let step = "";
   let stepCount = 0;
+  const leftRunning = watchLeftRunning();
   const onLine = (line: string): void => {
     const found = /^(?:\[\d+\/\d+\] )?STEP (\d+)\/(\d+): (.*)$/.exec(line);
     if (found === null) {
       last.push(line);
       if (last.length > shownLines) last.shift();
     } else {
+      const left = leftRunning.end();
+      if (left.length > 0)
+        tell({ kind: "log", line: `ended what the last instruction left running: ${left.join(", ")}` });
       step = found[3]!;
       last.length = 0;
       tell({ kind: "progress", done: stepCount++, total: Number(found[2]), note: step });
@@ -102,7 +107,17 @@ function told(lines: readonly string[]): string {
   const own = lines.filter(
     (line) => line.trim() !== "" && !/^(?:time="|Error: |error building|subprocess exited|exit status)/.test(line),
   );
-  return (own.at(-1) ?? lines.at(-1) ?? "without a word").trim();
+  return plainly(own.at(-1) ?? lines.at(-1) ?? "without a word");
+}
+
+/** Buildah prints its own structures, which hold every variable, before or after what it means. */
+function plainly(line: string): string {
+  return line
+    .trim()
+    .replace(/^Error: (?:building|committing container) (?:at|for) (?:STEP ".*?"|step \{.*\}): /s, "")
+    .replace(/ ?&imagebuilder\.Step\{.*$/s, "")
+    .replace(/\S*\bcopier\.request\{.*\}: /s, "")
+    .replaceAll(/"?\/\S*\/work\/context\/?/g, '"');
 }
 
 async function inspect(id: string, env: Readonly<Record<string, string>>): Promise<string> {

@@ -10,6 +10,7 @@ const meant = /^(?:tmp|run)\/|^root\/\.cache(?:\/|$)/;
 /** Left by Buildah and by programs that note when, or whom, they asked. */
 const traces: readonly { readonly paths: RegExp; readonly why: string }[] = [
   { paths: /^run\/mintmark(?:\/|$)/, why: "the build's own" },
+  { paths: /^var\/lib\/apt\/lists\/(?:partial\/)?127\.0\.0\.1:/, why: "what the build's own apt sources listed" },
   { paths: /^run\/(?:\.containerenv|secrets(?:\/.*)?)$/, why: "mounted by Buildah" },
   {
     paths: /^tmp\/(?:hsperfdata_[^/]+|v8-compile-cache-\d+|node-compile-cache|npm-\d[^/]*)(?:\/|$)/,

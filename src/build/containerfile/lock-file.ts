@@ -12,11 +12,12 @@ export function containerfileLockPath(folder: string, architecture: string): str
 
 /** A lock as text: one request a line, so that a diff shows requests. */
 export function formatContainerfileLock(lock: ContainerfileLock): string {
-  const { bases, upstreams, requests, ...head } = lock;
+  const { aptSources = [], bases, upstreams, requests, ...head } = lock;
   const lines = (items: readonly unknown[]): string =>
     items.length === 0 ? "[]" : `[\n${items.map((item) => `    ${JSON.stringify(item)}`).join(",\n")}\n  ]`;
   const body = JSON.stringify(head, undefined, 2).slice(0, -2);
-  return `${body},\n  "bases": ${lines(bases)},\n  "upstreams": ${lines(upstreams)},\n  "requests": ${lines(requests)}\n}\n`;
+  const sources = aptSources.length === 0 ? "" : `\n  "aptSources": ${lines(aptSources)},`;
+  return `${body},${sources}\n  "bases": ${lines(bases)},\n  "upstreams": ${lines(upstreams)},\n  "requests": ${lines(requests)}\n}\n`;
 }
 
 /** Writes a lock so that no reader sees half of it. */

@@ -1,5 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import type { ContainerfileLock } from "../../model/containerfile-lock.ts";
+import { aptSourcesFile, aptSourcesPath } from "./apt-sources.ts";
 import { exitAddress, type ExitClient } from "./exit.ts";
 import { buildFolder } from "./left-out.ts";
 
@@ -17,14 +19,21 @@ export interface SealedSettings {
   ): Promise<readonly { readonly from: string; readonly to: string; readonly isWritable: boolean }[]>;
 }
 
+interface Circumstances {
+  readonly epochSeconds: number;
+  readonly isReplay: boolean;
+  readonly aptSources?: ContainerfileLock["aptSources"];
+}
+
 const noProxy = "127.0.0.1,localhost";
 
 /** Settings of the clients of all formats, and what keeps caches and notes of time out of the image. */
 export function sealedSettings(
   clients: readonly ExitClient[],
-  { epochSeconds, isReplay }: { readonly epochSeconds: number; readonly isReplay: boolean },
+  { epochSeconds, isReplay, aptSources = [] }: Circumstances,
 ): SealedSettings {
   const files = new Map([...clients.flatMap(filesOf), [aptTimePath, isReplay ? aptPatience : aptNothing]]);
+  if (aptSources.length > 0) files.set(aptSourcesPath, aptSourcesFile(aptSources));
   const caches = ["npm", "pip", "go-build"];
   return {
     proxies: {

@@ -45,6 +45,28 @@ describe("lintFiles", () => {
     assert.equal(lintSarif(late, "1").runs[0]!.invocations[0]!.toolConfigurationNotifications.length, 1);
   });
 
+  test("asks a recipe for its lock once, not for each thing that the lock will pin", async () => {
+    const recipe = await mkdtemp(join(folder, "sealed-"));
+    const text =
+      "FROM debian:12\nRUN apt-get update && apt-get install -y --no-install-recommends git && rm -rf /var/lib/apt/lists/*\n";
+    await writeFile(join(recipe, "Containerfile"), text);
+    const rules = async (): Promise<string[]> =>
+      (await lintFiles([recipe], { today: "2026-01-01" })).reports.flatMap(({ findings }) =>
+        findings.map(({ rule }) => rule),
+      );
+    assert.deepEqual(await rules(), ["MM1001", "DL3008"]);
+    await writeFile(join(recipe, "image.yaml"), "name: x\ncontainerfile: Containerfile # the only one\n");
+    assert.deepEqual(await rules(), ["MM1012"]);
+    await writeFile(join(recipe, "lock.containerfile-amd64.json"), "{}");
+    assert.deepEqual(await rules(), []);
+  });
+
+  test("passes by files that are no Containerfiles, as recipes/* names them", async () => {
+    const path = join(folder, "docker-bake.hcl");
+    await writeFile(path, 'target "x" {}\n');
+    assert.deepEqual((await lintFiles([path], { today: "2026-01-01" })).without, [path]);
+  });
+
   test("says where a recipe has no Containerfile, and refuses what is not there", async () => {
     const other = await mkdtemp(join(folder, "packages-"));
     await writeFile(join(other, "image.yaml"), "name: x\n");

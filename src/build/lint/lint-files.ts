@@ -1,5 +1,5 @@
 import { readdir, readFile, stat } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, normalize } from "node:path";
 import { Failure, systemCodeOf } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import { emptyLintFile, parseLintFile, useExceptions, type LintException } from "./exceptions.ts";
@@ -10,7 +10,7 @@ export interface LintResult {
   readonly reports: readonly LintReport[];
   /** Exceptions whose last day has passed. */
   readonly expired: readonly { readonly path: string; readonly exception: LintException }[];
-  /** Folders of recipes without a Containerfile: their packages are pinned by the lock. */
+  /** Folders of recipes without a Containerfile, whose packages the lock pins; and files that are none. */
   readonly without: readonly string[];
   /** Whether anything is an error; an expired exception is one. */
   readonly fails: boolean;
@@ -37,16 +37,22 @@ export async function lintFiles(paths: readonly string[], { today }: Wish): Prom
     if (files.length === 0) without.push(path);
     const folders = new Set(files.map((file) => dirname(file)));
     for (const folder of folders) {
-      const site = await siteOf(folder, today);
+      const { recipeFile, lockNames, ...site } = await siteOf(folder, today);
       expired.push(...site.expired);
-      for (const file of files.filter((one) => dirname(one) === folder))
-        reports.push(lintContainerfile({ ...site.input, file, text: await readText(file) }));
+      for (const file of files.filter((one) => dirname(one) === folder)) {
+        // A build of a recipe writes a lock by itself: until then this is said once, not of each package.
+        const awaitsLock = lockNames.length === 0 && recipeFile === normalize(file);
+        const settings = { ...site.input.settings, hasLock: lockNames.length > 0 || awaitsLock, awaitsLock };
+        reports.push(lintContainerfile({ ...site.input, settings, file, text: await readText(file) }));
+      }
     }
   }
   return { reports, expired, without, fails: hasErrors(reports) || expired.length > 0 };
 }
 
 const containerfileForm = /^(?:Containerfile|Dockerfile)(?:\.\w+)?$|\.(?:Containerfile|Dockerfile)$/;
+/** What `recipes/*` names beside recipes. */
+const otherForm = /\.(?:hcl|json|ya?ml|md|lock|toml|txt)$/;
 const lockForm = /(?:^|[.-])lock(?:\..+)?\.json$/;
 
 /** The Containerfiles of a folder, sorted; a file stands for itself. */
@@ -54,7 +60,7 @@ async function filesOf(path: string): Promise<string[]> {
   const found = await stat(path).catch((error: unknown) => {
     throw systemCodeOf(error) === "ENOENT" ? missing(path) : error;
   });
-  if (!found.isDirectory()) return [path];
+  if (!found.isDirectory()) return otherForm.test(path) ? [] : [path];
   const names = (await readdir(path)).filter((name) => containerfileForm.test(name) && !name.endsWith(".dockerignore"));
   if (names.length === 0 && !(await readdir(path)).includes("image.yaml")) throw missing(join(path, "Containerfile"));
   return names.sort().map((name) => join(path, name));
@@ -75,18 +81,26 @@ async function siteOf(folder: string, today: string) {
   const file = text === undefined ? emptyLintFile : parseLintFile(text, path);
   const exceptions = useExceptions(file, today);
   return {
+    recipeFile: await recipeFileOf(folder),
+    lockNames: (await readdir(folder)).filter((name) => lockForm.test(basename(name))),
     expired: exceptions.expired.map((exception) => ({ path, exception })),
     input: {
       exceptions,
       severities: file.severities,
       settings: {
-        hasLock: (await readdir(folder)).some((name) => lockForm.test(basename(name))),
         registries: file.registries,
         labels: file.labels,
         isStrictLabels: file.strictLabels,
       },
     },
   };
+}
+
+/** The Containerfile that the image.yaml of a folder names. */
+async function recipeFileOf(folder: string): Promise<string | undefined> {
+  const text = await readFile(join(folder, "image.yaml"), "utf8").catch(() => "");
+  const [, name] = /^containerfile:\s*["']?([^"'#\n]+?)["']?\s*(?:#.*)?$/m.exec(text) ?? [];
+  return name === undefined ? undefined : join(folder, name);
 }
 
 async function readText(path: string): Promise<string> {

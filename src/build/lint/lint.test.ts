@@ -27,7 +27,11 @@ describe("rules", () => {
     test(`${rule.id} refuses its bad sample and passes its good one`, () => {
       const settings = rule.settings ?? {};
       // Where a lock makes the good sample good, the bad one is judged without.
-      assert.ok(ids(rule.bad, { ...settings, ...(isLockRule(rule) ? { hasLock: false } : {}) }).includes(rule.id));
+      assert.ok(
+        ids(rule.bad, { ...settings, ...(isLockRule(rule) ? { hasLock: false, awaitsLock: true } : {}) }).includes(
+          rule.id,
+        ),
+      );
       assert.ok(!ids(rule.good, settings).includes(rule.id), found(rule.good, settings).join(" "));
     });
 

@@ -36,6 +36,7 @@ export interface LintInput {
 /** The settings where there is neither a lock nor a `lint.yaml`. */
 export const plainSettings: LintSettings = {
   hasLock: false,
+  awaitsLock: false,
   registries: undefined,
   labels: {},
   isStrictLabels: false,

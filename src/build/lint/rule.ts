@@ -8,8 +8,10 @@ export type LabelForm = "text" | "url" | "rfc3339" | "spdx" | "hash" | "semver" 
 
 /** What a rule may know beside the file. */
 export interface LintSettings {
-  /** Whether a lock beside the recipe pins base images and everything that a build fetches. */
+  /** Whether a lock pins base images and everything that a build fetches, or will from the first build on. */
   readonly hasLock: boolean;
+  /** Whether the file is of a recipe that no lock lies beside yet. */
+  readonly awaitsLock: boolean;
   /** Registries that base images may come from; any where undefined. `*` stands for one part of a host name. */
   readonly registries: readonly string[] | undefined;
   /** Labels that an image must have, and the form of their values. */

@@ -178,6 +178,7 @@ async function runCommandTests(
     await runChamber(
       {
         kind: "commands",
+        architecture: image.config.architecture,
         workFolder: folder,
         layers: image.layers,
         runs: wanted.map(({ run }) => run),

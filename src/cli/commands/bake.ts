@@ -1,7 +1,7 @@
 import { join, resolve } from "node:path";
 import { examples, type CommandContext, type Define } from "../command.ts";
 import { buildRequest } from "../build-flags.ts";
-import { printImage, runBuild } from "../run-build.ts";
+import { buildTogether } from "../build-together.ts";
 import { withClient, type Session } from "../session.ts";
 
 interface Options {
@@ -48,15 +48,21 @@ export const define: Define = (command, run) => {
 };
 
 interface Baking {
-  readonly waves: readonly (readonly { readonly recipe: string; readonly architectures: readonly string[] }[])[];
+  readonly waves: readonly (readonly { readonly target: string; readonly recipe: string }[])[];
   readonly options: Options;
 }
 
+/** Wave by wave, since each is built on what the one before published, by a lock that moves with it. */
 async function buildAll(context: CommandContext, session: Session, { waves, options }: Baking): Promise<void> {
+  const { recipesOnMovedBases } = await import("../../pipeline/pipeline.ts");
   const mode = options.locked === true ? "locked" : options.update === true ? "update" : "auto";
-  for (const { recipe, architectures } of waves.flat())
-    for (const platform of architectures.length === 0 ? [undefined] : architectures) {
-      const request = buildRequest(recipe, platform === undefined ? {} : { platform }, mode);
-      printImage(context, await runBuild(context, session.client, request), session);
-    }
+  for (const [at, wave] of waves.entries()) {
+    const folders = wave.map(({ recipe }) => recipe);
+    const moved = at === 0 || mode !== "auto" ? new Set() : await recipesOnMovedBases(session.config, folders);
+    const builds = wave.map(({ target, recipe }) => ({
+      name: target,
+      request: buildRequest(recipe, {}, moved.has(recipe) ? "update" : mode),
+    }));
+    await buildTogether(context, session, builds);
+  }
 }

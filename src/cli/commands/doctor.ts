@@ -2,6 +2,7 @@ import { errorCodes } from "../../base/error-codes.ts";
 import { examples, type CommandContext, type Define } from "../command.ts";
 import type { Capability } from "../doctor/capability.ts";
 import { checkDirectories } from "../doctor/directories.ts";
+import { checkEmulation } from "../doctor/emulation.ts";
 import { checkMachine } from "../doctor/machine.ts";
 import { checkNamespaces } from "../doctor/namespaces.ts";
 import { checkPrograms } from "../doctor/programs.ts";
@@ -17,7 +18,8 @@ export const define: Define = (command, run) => {
     .action(
       run(async (context) => {
         const config = await context.loadConfig();
-        const looks = [checkMachine(config.dataDir), checkPrograms(), checkNamespaces(), checkDirectories(config)];
+        const machine = [checkMachine(config.dataDir), checkPrograms(), checkNamespaces(), checkEmulation()];
+        const looks = [...machine, checkDirectories(config)];
         const capabilities = (await Promise.all(looks)).flat();
         const canBuild = capabilities.every(({ state }) => state !== "missing");
         if (context.flags.json === true) context.terminal.out(JSON.stringify({ canBuild, capabilities }, null, 2));

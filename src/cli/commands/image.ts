@@ -48,7 +48,7 @@ function defineList(command: Command, run: RunAction): void {
           if (list.images.length === 0) return terminal.err("No images yet: mint one with `mintmark build base`\n");
           terminal.out(
             tableLines(
-              ["IMAGE", "DIGEST", "BUILT", "SIZE", "PACKAGES", "FINDINGS", "GATE"],
+              ["IMAGE", "ARCH", "DIGEST", "BUILT", "SIZE", "PACKAGES", "FINDINGS", "GATE"],
               list.images.map(row),
               terminal.paint,
             ).join("\n"),
@@ -71,7 +71,10 @@ function defineTags(command: Command, run: RunAction): void {
             throw new Failure("usage", `Cannot list the tags of "${repository}": it is not a repository name`);
           const { images } = await client.images({ repository });
           const tags = images
+            .flatMap((image) => (image.index === undefined ? [image] : [image, image.index]))
             .flatMap(({ tags: names, digest }) => names.map((tag) => ({ tag, digest })))
+            // Every image of an index tells the index's tags.
+            .filter(({ tag }, at, all) => all.findIndex((other) => other.tag === tag) === at)
             .toSorted((a, b) => (a.tag < b.tag ? -1 : 1));
           if (tags.length === 0)
             throw new Failure("not_found", `Cannot find the repository "${repository}": no image on record is in it`);
@@ -95,9 +98,11 @@ function row(image: Image): string[] {
   const found = severities
     .filter((severity) => image.severities[severity] > 0)
     .map((severity) => `${image.severities[severity]} ${severity}`);
-  const tags = image.tags.length === 0 ? "" : `:${image.tags.join(",")}`;
+  const names = [...image.tags, ...(image.index?.tags ?? [])];
+  const tags = names.length === 0 ? "" : `:${names.join(",")}`;
   return [
     `${image.repository}${tags}`,
+    image.architecture,
     image.digest.slice(0, 19),
     image.builtAt,
     showBytes(image.sizeBytes),

@@ -51,7 +51,7 @@ function printResult({ terminal }: CommandContext, { reports, expired, without }
     terminal.out(
       `${paint.bold(path)} ${painted("error", paint)} the exception for ${exception.rule} ended on ${exception.until}\n    ${paint.soft("Mend what it allowed, or renew it with a reason that still holds.")}`,
     );
-  for (const path of without) terminal.err(`${path}: no Containerfile; its packages are pinned by the lock\n`);
+  for (const path of without) terminal.err(`${path}: no Containerfile\n`);
   const all = reports.flatMap(({ findings }) => findings);
   const errors = all.filter(({ severity }) => severity === "error").length + expired.length;
   terminal.err(`Files: ${reports.length}, findings: ${all.length}, errors: ${errors}\n`);

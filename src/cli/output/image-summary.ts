@@ -3,7 +3,7 @@ import { stepNames } from "../../model/progress.ts";
 import type { Image } from "../../client/api-types.ts";
 import { showBytes, showDuration } from "./amounts.ts";
 import { pairLines } from "./table.ts";
-import type { Paint } from "./terminal.ts";
+import { printable, type Paint } from "./terminal.ts";
 
 /** Where an image can be reached, for the lines to copy. */
 export interface Place {
@@ -21,6 +21,7 @@ export function imageSummary(image: Image, place: Place): string {
     [
       ["image", paint.bold(`${image.repository}${image.tags[0] === undefined ? "" : `:${image.tags[0]}`}`)],
       ["digest", image.digest],
+      ...indexFacts(image),
       ["built", `${image.builtAt} from ${image.recipe} on ${image.distribution}, ${image.architecture}`],
       [
         "size",
@@ -40,6 +41,14 @@ export function imageSummary(image: Image, place: Place): string {
   return [...facts, ...useLines(image, place)].join("\n");
 }
 
+/** What a client pulls by tag, where there are images of several architectures. */
+function indexFacts({ repository, index }: Image): [string, string][] {
+  if (index === undefined) return [];
+  const architectures = index.images.map(({ architecture }) => architecture).join(", ");
+  const names = index.tags.map((tag) => `${repository}:${tag}`).join(", ") || "no tag any more";
+  return [["index", `${index.digest} of ${architectures}, under ${names}`]];
+}
+
 function findings(image: Image, paint: Paint): string {
   const found = severities.filter((severity) => image.severities[severity] > 0);
   const look = { critical: paint.bad, high: paint.warn } as Partial<Record<string, (text: string) => string>>;
@@ -49,10 +58,10 @@ function findings(image: Image, paint: Paint): string {
   );
 }
 
-function reproduced({ reproduced: state }: Image, paint: Paint): string {
+function reproduced({ reproduced: state, difference }: Image, paint: Paint): string {
   return {
     yes: paint.good("yes"),
-    no: paint.bad("no"),
+    no: `${paint.bad("no")}${difference === undefined ? "" : `: ${printable(difference)}`}`,
     pending: "a clean rebuild is under way",
     untested: "not tried",
   }[state];
@@ -70,7 +79,7 @@ function useLines(image: Image, { url, keyPath, paint }: Place): string[] {
   if (url === undefined) return ["", paint.soft("Run `mintmark up` to serve it.")];
   const isPlain = url.startsWith("http://");
   const name = `${new URL(url).host}/${image.repository}`;
-  const byDigest = `${name}@${image.digest}`;
+  const byDigest = `${name}@${image.index?.digest ?? image.digest}`;
   return [
     "",
     paint.soft("pull it"),

@@ -24,11 +24,11 @@ export function evaluate(expression: Expression, scope: Scope): Value {
       return expression.parts.map((part) => textOf(evaluate(part, scope))).join("");
     case "name": {
       const value = scope.value(expression.name);
-      if (value === undefined) throw fault(expression.line, `nothing is named "${expression.name}"`);
+      if (value === undefined) throw fault(expression.place, `nothing is named "${expression.name}"`);
       return value;
     }
     case "index":
-      return indexed(evaluate(expression.of, scope), evaluate(expression.at, scope), expression.line);
+      return indexed(evaluate(expression.of, scope), evaluate(expression.at, scope), expression.place);
     case "splat":
       return splat(evaluate(expression.of, scope), expression.names);
     case "call":
@@ -50,35 +50,35 @@ export function evaluate(expression: Expression, scope: Scope): Value {
   }
 }
 
-function fault(line: number | undefined, state: string): Failure {
+function fault(place: string | undefined, state: string): Failure {
   return new Failure(
     "recipe_invalid",
-    `Cannot work out an expression${line === undefined ? "" : ` of line ${line}`}: ${state}`,
+    place === undefined ? `Cannot work out an expression: ${state}` : `Cannot work out "${place}": ${state}`,
   );
 }
 
-function indexed(of: Value, at: Value, line: number): Value {
+function indexed(of: Value, at: Value, place: string | undefined): Value {
   const found = Array.isArray(of)
     ? (of as readonly Value[])[numberOf(at)]
     : isMap(of) && Object.hasOwn(of, textOf(at))
       ? of[textOf(at)]
       : undefined;
-  if (found === undefined) throw fault(line, `there is nothing at "${textOf(at)}"`);
+  if (found === undefined) throw fault(place, `there is nothing at "${textOf(at)}"`);
   return found;
 }
 
 function splat(of: Value, names: readonly string[]): Value {
   const items = Array.isArray(of) ? (of as readonly Value[]) : of === null ? [] : [of];
-  return items.map((item) => names.reduce((value, name) => indexed(value, name, 0), item));
+  return items.map((item) => names.reduce((value, name) => indexed(value, name, undefined), item));
 }
 
-function called({ name, args, spreads, line }: Extract<Expression, { kind: "call" }>, scope: Scope): Value {
+function called({ name, args, spreads, place }: Extract<Expression, { kind: "call" }>, scope: Scope): Value {
   const values = args.map((arg) => evaluate(arg, scope));
   const last = values.at(-1);
-  if (spreads && !Array.isArray(last)) throw fault(line, `"${name}" gets no list to spread`);
+  if (spreads && !Array.isArray(last)) throw fault(place, `"${name}" gets no list to spread`);
   const all = spreads ? [...values.slice(0, -1), ...(last as readonly Value[])] : values;
   const own = scope.call(name, all);
-  return own === undefined ? callFunction(name, all, line) : own;
+  return own === undefined ? callFunction(name, all, place) : own;
 }
 
 function looped({ names, over, key, value, condition, groups }: Loop, scope: Scope): Value {
@@ -109,7 +109,7 @@ export function inner(scope: Scope, names: Readonly<Record<string, Value>>): Sco
   };
 }
 
-function combined({ operator, left, right, line }: Extract<Expression, { kind: "binary" }>, scope: Scope): Value {
+function combined({ operator, left, right, place }: Extract<Expression, { kind: "binary" }>, scope: Scope): Value {
   const a = evaluate(left, scope);
   // A condition that decides alone spares the other one.
   if (operator === "&&") return isTrue(a) && isTrue(evaluate(right, scope));
@@ -128,6 +128,6 @@ function combined({ operator, left, right, line }: Extract<Expression, { kind: "
     "<=": () => x <= y,
     ">=": () => x >= y,
   };
-  if ((operator === "/" || operator === "%") && y === 0) throw fault(line, "nothing is divided by 0");
+  if ((operator === "/" || operator === "%") && y === 0) throw fault(place, "nothing is divided by 0");
   return arithmetic[operator]!();
 }

@@ -14,10 +14,10 @@ type Function = (...args: readonly Value[]) => Value;
  *
  * @throws Failure `recipe_invalid`
  */
-export function callFunction(name: string, args: readonly Value[], line: number): Value {
+export function callFunction(name: string, args: readonly Value[], place: string): Value {
   const found = Object.hasOwn(functions, name) ? functions[name] : undefined;
   if (found !== undefined) return found(...args.map((arg) => arg ?? null));
-  throw new Failure("recipe_invalid", `Cannot call "${name}" in line ${line}: ${unknownReason(name)}`);
+  throw new Failure("recipe_invalid", `Cannot call "${name}" at "${place}": ${unknownReason(name)}`);
 }
 
 function unknownReason(name: string): string {

@@ -19,15 +19,21 @@ export class ExpressionReader {
   #at = 0;
   /** How many brackets are open: inside them line ends mean nothing. */
   #open = 0;
+  readonly #isWhole: boolean;
   #depth = 0;
 
-  constructor(text: string, path: string) {
+  /** @param isWhole false where the text is a part of a file that says nothing of lines */
+  constructor(text: string, path: string, isWhole = true) {
     this.#text = text.replaceAll("\r\n", "\n");
     this.#path = path;
+    this.#isWhole = isWhole;
   }
 
-  get line(): number {
-    return this.#text.slice(0, this.#at).split("\n").length;
+  /** `FILE:LINE:COLUMN`, both from 1. */
+  get place(): string {
+    if (!this.#isWhole) return this.#path;
+    const before = this.#text.slice(0, this.#at).split("\n");
+    return `${this.#path}:${before.length}:${before.at(-1)!.length + 1}`;
   }
 
   isAtEnd(): boolean {
@@ -35,7 +41,7 @@ export class ExpressionReader {
   }
 
   fault(state: string): Failure {
-    return new Failure("recipe_invalid", `Cannot read "${this.#path}": line ${this.line}: ${state}`, {
+    return new Failure("recipe_invalid", `Cannot read "${this.place}": ${state}`, {
       hint: "docs/how-to/bake.md says what of HCL is understood",
     });
   }
@@ -153,9 +159,9 @@ export class ExpressionReader {
       this.skip(false);
       const operator = operators.find((one) => this.sees(one));
       if (operator === undefined) return left;
-      const { line } = this;
+      const { place } = this;
       this.#at += operator.length;
-      left = { kind: "binary", operator, left, right: this.#binary(level + 1), line };
+      left = { kind: "binary", operator, left, right: this.#binary(level + 1), place };
     }
   }
 
@@ -169,7 +175,7 @@ export class ExpressionReader {
   #postfix(first: Expression): Expression {
     let of = first;
     for (;;) {
-      const { line } = this;
+      const { place } = this;
       if (this.takes("[*]") || this.takes(".*")) of = { kind: "splat", of, names: this.#splatNames() };
       else if (this.sees(".") && !this.sees("...")) {
         this.#at++;
@@ -181,12 +187,12 @@ export class ExpressionReader {
           kind: "index",
           of,
           at: { kind: "literal", value: index === undefined ? this.word() : Number(index) },
-          line,
+          place,
         };
       } else if (this.takes("[")) {
         const at = this.#enclosed();
         if (!this.takes("]")) throw this.fault('"]" was expected');
-        of = { kind: "index", of, at, line };
+        of = { kind: "index", of, at, place };
       } else return of;
     }
   }
@@ -221,11 +227,11 @@ export class ExpressionReader {
   }
 
   #named(): Expression {
-    const { line } = this;
+    const { place } = this;
     const name = this.word();
     if (name === "true" || name === "false") return { kind: "literal", value: name === "true" };
     if (name === "null") return { kind: "literal", value: null };
-    if (!this.takes("(")) return { kind: "name", name, line };
+    if (!this.takes("(")) return { kind: "name", name, place };
     let spreads = false;
     const args = this.#bracketed(() =>
       this.#items(")", () => {
@@ -235,7 +241,7 @@ export class ExpressionReader {
         return arg;
       }),
     );
-    return { kind: "call", name, args, spreads, line };
+    return { kind: "call", name, args, spreads, place };
   }
 
   /** Entries up to a closing bracket, which is taken; commas part them, and in a map line ends, too. */
@@ -362,7 +368,7 @@ export class ExpressionReader {
     if (end === null) throw this.fault(`the here document has no "${found[2]}" at its end`);
     const raw = this.#text.slice(this.#at, this.#at + end.index);
     this.#at += end.index + end[0].length;
-    const inner = new ExpressionReader(found[1] === "-" ? unindented(raw) : raw, this.#path);
+    const inner = new ExpressionReader(found[1] === "-" ? unindented(raw) : raw, this.place, false);
     return inner.template(() => inner.isAtEnd());
   }
 }

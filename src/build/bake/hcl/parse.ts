@@ -7,7 +7,7 @@ import type { Attribute, Block, Body, Expression } from "./syntax.ts";
  *
  * Source: HCL Native Syntax Specification.
  *
- * @throws Failure `recipe_invalid` with file and line
+ * @throws Failure `recipe_invalid` with file, line and column
  */
 export function parseHcl(text: string, path: string): Body {
   const reader = new ExpressionReader(text, path);
@@ -18,7 +18,7 @@ export function parseHcl(text: string, path: string): Body {
 
 /** Reads a text as a template, as strings of the JSON form are. */
 export function parseTemplate(text: string, path: string): Expression {
-  const reader = new ExpressionReader(text, path);
+  const reader = new ExpressionReader(text, path, false);
   const template = reader.template(() => reader.isAtEnd());
   return template;
 }
@@ -32,26 +32,26 @@ function readBody(reader: ExpressionReader, depth: number): Body {
   for (;;) {
     reader.skip(true);
     if (reader.isAtEnd() || reader.sees("}")) return { attributes, blocks };
-    const { line } = reader;
+    const { place } = reader;
     const name = reader.sees('"') ? reader.plainString() : reader.word();
     reader.skip(false);
     if (reader.takes("=")) {
-      attributes.push({ name, value: reader.expression(), line });
+      attributes.push({ name, value: reader.expression(), place });
       reader.skip(false);
       if (!reader.isAtEnd() && !reader.sees("\n") && !reader.sees("}")) throw reader.fault("a line end was expected");
       continue;
     }
-    blocks.push(readBlock(reader, { type: name, line, depth }));
+    blocks.push(readBlock(reader, { type: name, place, depth }));
   }
 }
 
 interface Head {
   readonly type: string;
-  readonly line: number;
+  readonly place: string;
   readonly depth: number;
 }
 
-function readBlock(reader: ExpressionReader, { type, line, depth }: Head): Block {
+function readBlock(reader: ExpressionReader, { type, place, depth }: Head): Block {
   const labels: string[] = [];
   while (!reader.takes("{")) {
     labels.push(reader.sees('"') ? reader.plainString() : reader.word());
@@ -59,7 +59,7 @@ function readBlock(reader: ExpressionReader, { type, line, depth }: Head): Block
   }
   const body = readBody(reader, depth + 1);
   if (!reader.takes("}")) throw reader.fault('"}" was expected');
-  return { type, labels, body, line };
+  return { type, labels, body, place };
 }
 
 /** The failure of a definition that cannot be used. */

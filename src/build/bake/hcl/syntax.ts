@@ -5,15 +5,15 @@ export type Value = string | number | boolean | null | readonly Value[] | { read
 export type Expression =
   | { readonly kind: "literal"; readonly value: string | number | boolean | null }
   | { readonly kind: "template"; readonly parts: readonly Expression[] }
-  | { readonly kind: "name"; readonly name: string; readonly line: number }
-  | { readonly kind: "index"; readonly of: Expression; readonly at: Expression; readonly line: number }
+  | { readonly kind: "name"; readonly name: string; readonly place: string }
+  | { readonly kind: "index"; readonly of: Expression; readonly at: Expression; readonly place: string }
   | { readonly kind: "splat"; readonly of: Expression; readonly names: readonly string[] }
   | {
       readonly kind: "call";
       readonly name: string;
       readonly args: readonly Expression[];
       readonly spreads: boolean;
-      readonly line: number;
+      readonly place: string;
     }
   | { readonly kind: "list"; readonly items: readonly Expression[] }
   | { readonly kind: "map"; readonly entries: readonly (readonly [key: Expression, value: Expression])[] }
@@ -25,7 +25,7 @@ export type Expression =
       readonly operator: string;
       readonly left: Expression;
       readonly right: Expression;
-      readonly line: number;
+      readonly place: string;
     };
 
 /** `[for k, v in xs : value if condition]`, or with a key and `{}` a map. */
@@ -44,7 +44,7 @@ export interface Loop {
 export interface Attribute {
   readonly name: string;
   readonly value: Expression;
-  readonly line: number;
+  readonly place: string;
 }
 
 /** `type "label" { … }`. */
@@ -52,7 +52,7 @@ export interface Block {
   readonly type: string;
   readonly labels: readonly string[];
   readonly body: Body;
-  readonly line: number;
+  readonly place: string;
 }
 
 /** What stands in a file or between braces. */

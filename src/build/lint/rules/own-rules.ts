@@ -169,6 +169,16 @@ export const ownRules: readonly LintRule[] = [
         ({ keyword }) => keyword,
       ),
   },
+  {
+    id: "MM1012",
+    severity: "info",
+    title: "The recipe has no lock yet",
+    advice: "The first build writes it. Commit it, so that every later build takes the same bytes.",
+    bad: "FROM debian:12",
+    good: "FROM debian:12",
+    settings: { hasLock: true },
+    check: (_, { awaitsLock }) => (awaitsLock ? [{ line: 1 }] : []),
+  },
 ];
 
 const known = new Set(
