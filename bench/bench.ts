@@ -18,6 +18,7 @@ import { mintmarkPull } from "./scenarios/mintmark-pull.ts";
 import { mintmarkRepeat } from "./scenarios/mintmark-repeat.ts";
 import { mintmarkWarm, mintmarkWarmUnpacked } from "./scenarios/mintmark-warm.ts";
 import { mmdebstrapFile, mmdebstrapHttp } from "./scenarios/mmdebstrap.ts";
+import { sealedRecord, sealedReplay } from "./scenarios/sealed.ts";
 import { formatSteps, formatTable, ratioTo, typical, type Outcome } from "./table.ts";
 
 /** In the order of running: each side stands next to its peer, so that both meet the same machine. */
@@ -28,6 +29,8 @@ const scenarios: readonly Scenario[] = [
   mintmarkWarm,
   mintmarkWarmUnpacked,
   buildahInstall,
+  sealedRecord,
+  sealedReplay,
   mintmarkRepeat,
   mintmarkOnePackage,
   mintmarkPull,

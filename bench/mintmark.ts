@@ -22,13 +22,18 @@ export function dataFolder({ work }: Ground, name: string): string {
   return join(work, `data-${name}`);
 }
 
-/** The command that builds the ground's recipe and prints the image as JSON. */
-export function buildCommand(ground: Ground, data: string, flags: readonly string[] = []): Command {
+/** A command on a data folder that prints JSON. */
+export function mintmarkCommand(ground: Ground, data: string, args: readonly string[]): Command {
   return {
     program: starter,
-    args: ["build", ground.recipe, "--data", data, "--config", ground.config, "--json", ...flags],
+    args: [...args, "--data", data, "--config", ground.config, "--json"],
     env: environment(ground),
   };
+}
+
+/** The command that builds the ground's recipe and prints the image. */
+export function buildCommand(ground: Ground, data: string, flags: readonly string[] = []): Command {
+  return mintmarkCommand(ground, data, ["build", ground.recipe, ...flags]);
 }
 
 /** What a running server is known by. */

@@ -17,10 +17,9 @@ export const buildahInstall: Scenario = {
   async run({ work, names }) {
     const context = join(work, "containerfile");
     await mkdir(context, { recursive: true });
-    const install = `apt-get update && apt-get install --yes --no-install-recommends ${names.join(" ")} && apt-get clean && rm -rf /var/lib/apt/lists/*`;
     await writeFile(
       join(context, "Containerfile"),
-      `FROM localhost/base\nENV DEBIAN_FRONTEND=noninteractive\nRUN ${install}\n`,
+      `FROM localhost/base\nENV DEBIAN_FRONTEND=noninteractive\nRUN ${aptInstall(names)}\n`,
     );
     const flags = [
       "--no-cache",
@@ -37,6 +36,11 @@ export const buildahInstall: Scenario = {
   },
   cleanUp,
 };
+
+/** What RUN executes there. */
+export function aptInstall(names: readonly string[]): string {
+  return `apt-get update && apt-get install --yes --no-install-recommends ${names.join(" ")} && apt-get clean && rm -rf /var/lib/apt/lists/*`;
+}
 
 /** What a host pulls of that image when any package changed: the whole layer that apt-get made, in gzip as pushed. */
 export const buildahPull: Scenario = {
