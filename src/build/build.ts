@@ -6,14 +6,14 @@ import type { Manifest } from "../model/oci.ts";
 import type { Distribution } from "../model/package.ts";
 import type { BlobStore } from "../store/blobs.ts";
 import { verifyIndexes, type VerifiedIndex } from "./apt/index-chain.ts";
-import { openPrivateRoot, updateLists, type PrivateRoot } from "./apt/private-root.ts";
+import { inTurn, openPrivateRoot, updateLists, type PrivateRoot } from "./apt/private-root.ts";
 import { resolve } from "./apt/resolve.ts";
 import { chooseDistribution, machineSources, type AptSource } from "./apt/sources.ts";
 import { removeFolder } from "./chamber/remove-folder.ts";
 import { configure, type Configured } from "./configure.ts";
 import { fetchPackages } from "./deb/fetch.ts";
 import { imageDifference, type ImageDifference } from "./image-difference.ts";
-import { fileInImage, filesInImage } from "./image-files.ts";
+import { fileInImage, filesInImage, unpackedBytes } from "./image-files.ts";
 import { putImage, type BuiltImage } from "./image.ts";
 import { compressionOf, type Layer } from "./layers/layer.ts";
 import { packageLayers } from "./layers/package-layers.ts";
@@ -97,6 +97,7 @@ export interface Workshop {
   /** A file as a container of an image sees it. */
   fileInImage(manifest: Manifest, path: string): Promise<Buffer | undefined>;
   /** All files whose paths have a form, in one go over the layers. */
+  unpackedBytes(manifest: Manifest): Promise<number>;
   filesInImage(manifest: Manifest, form: RegExp): Promise<Map<string, Buffer>>;
   /** What differs between two images, down to the file. */
   difference(before: Manifest, after: Manifest): Promise<ImageDifference>;
@@ -188,11 +189,20 @@ export async function openWorkshop({ dataDir, blobs, sources }: WorkshopOptions)
       }),
     assemble: ({ recipe }, lock, { lockDigest, layers }) => putImage({ recipe, lock, lockDigest, layers, blobs }),
     fileOf: readTreeFile,
-    fileInImage: (manifest, path) => fileInImage(blobs, manifest, path),
-    filesInImage: (manifest, form) => filesInImage(blobs, manifest, form),
-    difference: (before, after) => imageDifference(blobs, before, after),
+    ...imageReading(blobs),
     security: (scope, watch) => openSecurity({ scope, sources, watch, blobs, folders }),
     sealed,
+  };
+}
+
+function imageReading(
+  blobs: BlobStore,
+): Pick<Workshop, "fileInImage" | "filesInImage" | "unpackedBytes" | "difference"> {
+  return {
+    fileInImage: (manifest, path) => fileInImage(blobs, manifest, path),
+    filesInImage: (manifest, form) => filesInImage(blobs, manifest, form),
+    unpackedBytes: (manifest) => unpackedBytes(blobs, manifest),
+    difference: (before, after) => imageDifference(blobs, before, after),
   };
 }
 
@@ -222,21 +232,22 @@ interface ResolveInput {
   readonly signal: AbortSignal;
 }
 
-async function resolveRecipe({
-  loaded,
-  target,
-  previous,
-  cacheFolder,
-  blobs,
-  signal,
-}: ResolveInput): Promise<Resolution> {
-  const { recipe } = loaded;
+async function resolveRecipe(input: ResolveInput): Promise<Resolution> {
+  const { loaded, target, cacheFolder } = input;
   const root = await openPrivateRoot({
     cacheFolder,
     distribution: target.distribution,
-    architecture: recipe.architecture,
+    architecture: loaded.recipe.architecture,
     sources: target.sources,
   });
+  return await inTurn(root, async () => await resolveIn(root, input));
+}
+
+async function resolveIn(
+  root: PrivateRoot,
+  { loaded, target, previous, blobs, signal }: ResolveInput,
+): Promise<Resolution> {
+  const { recipe } = loaded;
   await updateLists(root, signal);
   const indexes = await verifyIndexes(root);
   if (previous !== undefined && previous.recipe.sha256 === loaded.sha256 && sameIndexes(previous, indexes))

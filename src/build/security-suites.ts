@@ -1,7 +1,7 @@
 import type { Distribution } from "../model/package.ts";
 import type { BlobStore } from "../store/blobs.ts";
 import { inReleaseDigests, verifyIndexes, type VerifiedIndex } from "./apt/index-chain.ts";
-import { openPrivateRoot, updateLists } from "./apt/private-root.ts";
+import { inTurn, openPrivateRoot, updateLists } from "./apt/private-root.ts";
 import { readChangelog, readSecurity, type SecurityContent } from "./apt/security.ts";
 import { chooseDistribution, machineSources, type AptSource } from "./apt/sources.ts";
 import { fetchPackages } from "./deb/fetch.ts";
@@ -51,15 +51,17 @@ export async function openSecurity(input: SecurityInput): Promise<SecuritySuites
     architecture: scope.architecture,
     sources,
   });
-  if (watch.refresh) await updateLists(root, watch.signal);
-  const inReleases = await inReleaseDigests(root);
+  const inReleases = await inTurn(root, async () => {
+    if (watch.refresh) await updateLists(root, watch.signal);
+    return await inReleaseDigests(root);
+  });
   if (inReleases === undefined) return undefined;
   let verified: Promise<{ indexes: VerifiedIndex[]; content: SecurityContent }> | undefined;
   const load = (): NonNullable<typeof verified> =>
-    (verified ??= verifyIndexes(root).then(async (indexes) => ({
-      indexes,
-      content: await readSecurity(indexes, scope.packages),
-    })));
+    (verified ??= inTurn(root, async () => {
+      const indexes = await verifyIndexes(root);
+      return { indexes, content: await readSecurity(indexes, scope.packages) };
+    }));
   return {
     fingerprint: inReleases.join(),
     content: async () => (await load()).content,

@@ -1,7 +1,8 @@
-import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { plainEnvironment, run } from "../../base/child.ts";
 import { Failure } from "../../base/errors.ts";
+import { writeFileAtomic } from "../../base/files.ts";
 import { sha256Hex } from "../../base/hash.ts";
 import { canonicalJson } from "../../base/json.ts";
 import type { Distribution } from "../../model/package.ts";
@@ -37,21 +38,26 @@ export async function openPrivateRoot({
 }: RootOptions): Promise<PrivateRoot> {
   const identity = sha256Hex(canonicalJson({ sources, architecture })).slice(0, 16);
   const folder = join(cacheFolder, `${distribution.id}-${distribution.codename}-${architecture}-${identity}`);
-  for (const part of ["etc/preferences.d", "etc/keys", "state/lists/partial", "cache/archives/partial"])
+  for (const part of [
+    "etc/preferences.d",
+    "etc/sources.list.d",
+    "etc/keys",
+    "state/lists/partial",
+    "cache/archives/partial",
+  ])
     await mkdir(join(folder, part), { recursive: true });
   const keyRings: string[] = [];
   for (const [at, source] of sources.entries())
     keyRings.push(await keyRingOf(source, join(folder, "etc/keys", `${at}.gpg`), distribution));
-  await writeFile(join(folder, "status"), "");
-  await writeFile(join(folder, "etc/sources.list"), "");
-  await rm(join(folder, "etc/sources.list.d"), { recursive: true, force: true });
-  await mkdir(join(folder, "etc/sources.list.d"));
-  await writeFile(
+  // Another build may read them this moment: what is there is only ever replaced whole.
+  await writeFileAtomic(join(folder, "status"), "");
+  await writeFileAtomic(join(folder, "etc/sources.list"), "");
+  await writeFileAtomic(
     join(folder, "etc/sources.list.d/archive.sources"),
     sources.map((source, at) => sourceParagraph(source, keyRings[at]!)).join("\n"),
   );
   const configuration = join(folder, "apt.conf");
-  await writeFile(configuration, aptConfiguration(folder, architecture));
+  await writeFileAtomic(configuration, aptConfiguration(folder, architecture));
   return {
     folder,
     keyRings,
@@ -61,10 +67,24 @@ export async function openPrivateRoot({
   };
 }
 
+/** The work that came last to each root. */
+const last = new Map<string, Promise<unknown>>();
+
+/** Runs work on the lists of a root once what came before has ended: they are not read while they are updated. */
+export async function inTurn<T>({ folder }: PrivateRoot, work: () => Promise<T>): Promise<T> {
+  const own = (last.get(folder) ?? Promise.resolve()).then(work, work);
+  last.set(folder, own);
+  try {
+    return await own;
+  } finally {
+    if (last.get(folder) === own) last.delete(folder);
+  }
+}
+
 /** The key ring of a source as a binary file: apt takes both forms, gpgv only this one. */
 async function keyRingOf(source: AptSource, path: string, distribution: Distribution): Promise<string> {
   const given = source.signedBy.includes("BEGIN PGP") ? source.signedBy : await readKeyRing(source, distribution);
-  await writeFile(path, typeof given === "string" ? dearmour(given) : given);
+  await writeFileAtomic(path, typeof given === "string" ? dearmour(given) : given);
   return path;
 }
 
