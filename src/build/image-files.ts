@@ -68,6 +68,13 @@ function whiteoutsOf(path: string): Set<string> {
   return new Set([...marks, ...opaque]);
 }
 
+/** The size of all layers as tar archives. */
+export async function unpackedBytes(blobs: BlobStore, { layers }: Manifest): Promise<number> {
+  let sum = 0;
+  for (const layer of layers) for await (const chunk of await openLayer(blobs, layer)) sum += chunk.length;
+  return sum;
+}
+
 /** Unpacks a layer, as its media type says. */
 export async function openLayer(
   blobs: BlobStore,

@@ -934,6 +934,8 @@ export interface NewBuild {
   readonly distribution?: string;
   /** One alone, where the recipe is built for several */
   readonly architecture?: "amd64" | "arm64";
+  /** Builds it once more from the lock alone afterwards, in a job of its own */
+  readonly prove?: boolean;
 }
 
 /** The schema "NewCollection" of the API. */

@@ -6,7 +6,9 @@ import type { ContainerfileLock } from "../model/containerfile-lock.ts";
 import { sha256Digest, type Digest } from "../model/digest.ts";
 import type { Manifest } from "../model/oci.ts";
 import type { Distribution } from "../model/package.ts";
+import { findImageRecord } from "../store/images-records.ts";
 import type { BuildContext } from "./build-context.ts";
+import type { ImageSummary } from "./factory.ts";
 import { allStored, watch } from "./image-steps.ts";
 import type { Made, MadeImage, Making } from "./made-image.ts";
 import { recipeCommit } from "./recipe-commit.ts";
@@ -213,11 +215,20 @@ function isWholeImage(context: BuildContext, image: MadeImage): Promise<boolean>
 }
 
 async function madeOf(context: BuildContext, built: SealedImage, isProvisional: boolean): Promise<SealedMade> {
-  const { image, sizeBytes, unpackedBytes, layerCount, traces, builderVersion } = built;
+  const { image, sizeBytes, layerCount, traces, builderVersion } = built;
   const manifestBytes = image.manifestBytes.toString("utf8");
+  const unpackedBytes = built.ownUnpackedBytes + (await unpackedBytesOf(context, built.base));
   const counts = { sizeBytes, unpackedBytes, layerCount };
   const distribution = await distributionOf(context, image.manifest);
   return { digest: image.digest, manifestBytes, ...counts, isProvisional, distribution, traces, builderVersion };
+}
+
+/** Of a base; one that was minted here is on record with it. */
+async function unpackedBytesOf({ store, workshop }: BuildContext, base: Digest | undefined): Promise<number> {
+  if (base === undefined) return 0;
+  const record = await findImageRecord(store.db, base);
+  if (record !== undefined) return (JSON.parse(record.summary) as ImageSummary).unpackedBytes;
+  return await workshop.unpackedBytes(JSON.parse((await store.blobs.read(base)).toString("utf8")) as Manifest);
 }
 
 async function makingOf(

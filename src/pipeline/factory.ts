@@ -20,6 +20,8 @@ export interface BuildRequest {
   /** `debian:12`; by default the first of the recipe that the sources offer. */
   readonly distribution?: string;
   readonly architecture?: string;
+  /** Whether a clean rebuild shall prove the image even where the build was a clean one. */
+  readonly prove?: boolean;
   /** The account that asked. */
   readonly actor: string;
 }

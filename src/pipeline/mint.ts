@@ -227,5 +227,7 @@ async function recordImage(context: BuildContext, released: Released, index: Ima
     summary: JSON.stringify(summary),
     builtAtMs: nowMs(),
   });
-  if (image.isProvisional) await context.requestProof({ image: image.digest, lockDigest: making.lockDigest, request });
+  const isAsked = request.prove === true && context.proves === undefined;
+  if (image.isProvisional || isAsked)
+    await context.requestProof({ image: image.digest, lockDigest: making.lockDigest, request });
 }

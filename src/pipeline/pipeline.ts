@@ -32,6 +32,8 @@ export { type GraphState, recipeGraph, recipesOnMovedBases, variantWaves } from 
 interface FactoryOptions {
   /** Whether it stands for long, as a server does: one command's factory leaves proofs and feeds to the next server. */
   readonly isStanding?: boolean;
+  /** Whether it proves what it builds all the same. */
+  readonly proves?: boolean;
 }
 
 /**
@@ -47,7 +49,13 @@ interface FactoryOptions {
 export async function openFactory(config: Config, log: Log, options: FactoryOptions = {}): Promise<Factory> {
   const store = await openStore({ dataDir: config.dataDir, log, upgradeBackupFolder: config.backup.folder });
   try {
-    return await assemble({ config, store, log, isStanding: options.isStanding ?? true });
+    return await assemble({
+      config,
+      store,
+      log,
+      isStanding: options.isStanding ?? true,
+      proves: options.proves ?? true,
+    });
   } catch (error) {
     await store.close();
     throw error;
@@ -63,7 +71,7 @@ interface Assembly extends Required<FactoryOptions> {
   readonly log: Log;
 }
 
-async function assemble({ config, store, log, isStanding }: Assembly): Promise<Factory> {
+async function assemble({ config, store, log, isStanding, proves }: Assembly): Promise<Factory> {
   await clearWork(config.dataDir);
   const registry = openRegistry(store);
   // A build counts on blobs long before anything names them.
@@ -86,7 +94,7 @@ async function assemble({ config, store, log, isStanding }: Assembly): Promise<F
     sealedDoors: () => doors,
     async requestProof(proof) {
       await addProof(store.db, { digest: proof.image, result: "pending", detail: "a clean rebuild is to come" });
-      if (isStanding) await enqueueProof(queue, proof);
+      if (proves) await enqueueProof(queue, proof);
     },
   };
   const pems = { releasePem: keys.release.publicPem, evidencePem: keys.evidence.publicPem };
@@ -94,6 +102,7 @@ async function assemble({ config, store, log, isStanding }: Assembly): Promise<F
   const { features, stop, close } = await openFeatures(ground);
   const doors = openSealedDoors({ ...features, config, registry, registryHost: () => host });
   queue.define("build", 1, (job) => runBuild(site, job), { attemptsMax: 1 });
+  if (proves) queue.define("proof", 1, (job) => runProof(site, job), { attemptsMax: 2 });
   if (isStanding) await takeStanding(site, queue);
   return {
     store,
@@ -132,9 +141,8 @@ async function openKeys(config: Config): Promise<Factory["keys"]> {
   };
 }
 
-/** What is done at leisure: proofs of quick builds, and the feeds that the configuration names. */
+/** What is done at leisure: proofs that commands left, and the feeds that the configuration names. */
 async function takeStanding(site: Site, queue: Queue): Promise<void> {
-  queue.define("proof", 1, (job) => runProof(site, job), { attemptsMax: 2 });
   queue.define("advisories", 1, async ({ input, signal }) => {
     const reports = await importAdvisories(site.store, { place: input as string, signal });
     return reports.map(({ feed, added, changed, removed }) => ({ feed: feed.name, added, changed, removed }));

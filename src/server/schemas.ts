@@ -82,6 +82,7 @@ export const buildRequestSchema = named(
       .describe("auto: a fresh lock, else resolve; locked: exactly the lock, offline; update: resolve anew"),
     distribution: z.string().max(64).optional().describe("Such as debian:12"),
     architecture: z.enum(["amd64", "arm64"]).optional().describe("One alone, where the recipe is built for several"),
+    prove: z.boolean().optional().describe("Builds it once more from the lock alone afterwards, in a job of its own"),
   }),
 );
 

@@ -20,7 +20,7 @@ interface Said {
 async function mintmark(folder: string, args: readonly string[], cwd = folder): Promise<Said> {
   const known = Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined);
   const own = { MINTMARK_DATA: join(folder, "data"), MINTMARK_RECIPES: join(folder, "recipes"), NO_COLOR: "1" };
-  return await run(program, args, { cwd, env: { ...Object.fromEntries(known), ...own }, timeoutMs: 120_000 });
+  return await run(program, args, { cwd, env: { ...Object.fromEntries(known), ...own }, timeoutMs: 300_000 });
 }
 
 const base = (more = ""): string =>
@@ -154,5 +154,20 @@ commandTests: [{ name: words, command: cat, args: [/words], expectedOutput: ['^T
     const now = await digests();
     assert.notEqual(now["test/word:one"], now["test/word:two"]);
     assert.deepEqual((await readdir(join(folder, "data/bake"))).sort(), ["after", "word-one", "word-two"]);
+  });
+
+  it("are proven at once where that is asked for, and what differs is named", async () => {
+    const { stdout } = await built(["build", "other", "--prove"]);
+    assert.match(stdout, /^rebuilt equal +yes$/m);
+    const clock = join(folder, "recipes/clock");
+    await mkdir(clock);
+    await writeFile(join(clock, "image.yaml"), variant("clock"));
+    await writeFile(join(clock, "Containerfile"), "FROM test/base\nRUN date +%N%s > /stamp && echo 1 > /fine\n");
+    const said = await mintmark(folder, ["build", clock, "--prove"]);
+    await rm(clock, { recursive: true });
+    assert.equal(said.code, 5, said.stderr.slice(-3000));
+    assert.match(said.stdout, /^rebuilt equal +no: .*what differs: changed \/stamp: content/m);
+    assert.doesNotMatch(said.stdout, /fine/);
+    assert.match(said.stderr, /"test\/clock" is not the same twice/);
   });
 });

@@ -34,8 +34,11 @@ export interface SealedSite {
 export interface SealedImage {
   readonly image: BuiltImage;
   readonly sizeBytes: number;
-  readonly unpackedBytes: number;
+  /** Of its own layers, those of its base left out. */
+  readonly ownUnpackedBytes: number;
   readonly layerCount: number;
+  /** What its layers begin with; undefined on `scratch`. */
+  readonly base: Digest | undefined;
   /** Files that still tell the address of the build's exit. */
   readonly traces: readonly string[];
   readonly builderVersion: string;
@@ -220,8 +223,9 @@ async function assemble(
   return {
     image,
     sizeBytes: image.manifest.layers.reduce((sum, { size }) => sum + size, 0),
-    unpackedBytes: own.reduce((sum, layer) => sum + layer.unpackedBytes, 0),
+    ownUnpackedBytes: own.reduce((sum, layer) => sum + layer.unpackedBytes, 0),
     layerCount: image.manifest.layers.length,
+    base: base?.digest,
     traces,
   };
 }

@@ -33,7 +33,7 @@ export function imageSummary(image: Image, place: Place): string {
       ["signed", image.signed ? paint.good("yes") : paint.bad("no")],
       ["evidence", image.evidence.map(({ kind }) => kind).join(", ") || "none"],
       ["lock", image.lockDigest],
-      ["rebuilt equal", reproduced(image, paint)],
+      ["rebuilt equal", reproduced(image, place)],
       ["time", timings(image)],
     ],
     paint,
@@ -58,11 +58,11 @@ function findings(image: Image, paint: Paint): string {
   );
 }
 
-function reproduced({ reproduced: state, difference }: Image, paint: Paint): string {
+function reproduced({ reproduced: state, difference }: Image, { url, paint }: Place): string {
   return {
     yes: paint.good("yes"),
     no: `${paint.bad("no")}${difference === undefined ? "" : `: ${printable(difference)}`}`,
-    pending: "a clean rebuild is under way",
+    pending: url === undefined ? "not yet: the next server tries it, or --prove" : "a clean rebuild is under way",
     untested: "not tried",
   }[state];
 }

@@ -70,7 +70,8 @@ interface Live {
 
 /** A screen follows at this pace; more often would only cost. */
 const redrawMs = 80;
-const clearLine = "\r\u001b[K";
+/** Goes back to the beginning of a live line and empties it. */
+export const clearLine = "\r\u001b[K";
 
 function openLiveProgress(terminal: Terminal): ProgressView {
   let live: Live | undefined;

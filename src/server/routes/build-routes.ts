@@ -160,6 +160,7 @@ function allowedRequest(body: z.output<typeof buildRequestSchema>, caller: Calle
     mode: body.mode,
     ...(body.distribution === undefined ? {} : { distribution: body.distribution }),
     ...(body.architecture === undefined ? {} : { architecture: body.architecture }),
+    ...(body.prove === undefined ? {} : { prove: body.prove }),
     actor: caller.name,
   };
 }
