@@ -74,6 +74,7 @@ function joinGroup(root: string, group: string, user: string): void {
 
 function makeHome(root: string, user: ChamberUser): void {
   const home = join(root, user.home);
+  refuseLinks(root, user.home);
   if (existsSync(home)) return;
   mkdirSync(dirname(home), { recursive: true });
   if (existsSync(join(root, "etc/skel")))

@@ -1,14 +1,15 @@
-import { existsSync, lstatSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { lstatSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { tickMs } from "../../base/clock.ts";
 import { plainEnvironment, run } from "../../base/child.ts";
-import { Failure } from "../../base/errors.ts";
 import { unpackImage } from "../structure/unpack-image.ts";
 import type { ChamberMessage, CommandJob, CommandRun } from "./job.ts";
 import { makeOverlay, mountOverlay, unmountOverlay, type Overlay } from "./mounts.ts";
+import { isPlain } from "./plain-path.ts";
+import { engineCapabilities, faultOf, limitRooms, openRoom, type Confinement } from "./room.ts";
 
 /**
- * Unpacks an image and runs commands in it, each run on a fresh overlay, each command in a fresh pid namespace.
+ * Unpacks an image and runs commands in it, each run on a fresh overlay, each command in a room of its own.
  *
  * There is no network but the loopback, which is up. What a run's first commands write, its last one sees.
  *
@@ -19,6 +20,7 @@ export async function runCommands(job: CommandJob, tell: (message: ChamberMessag
   await unpackImage(job.layers, overlay.farm);
   // Where the machine has no `ip` the loopback stays down; few commands need it.
   await run("ip", ["link", "set", "lo", "up"]).catch(() => undefined);
+  limitRooms();
   for (const [index, one] of job.runs.entries()) {
     rmSync(overlay.upper, { recursive: true, force: true });
     mkdirSync(overlay.upper, { mode: 0o755 });
@@ -39,30 +41,23 @@ async function runOne(overlay: Overlay, { commands, user, workdir }: CommandRun,
   if (account === undefined)
     return { stdout: "", stderr: "", exitCode: -1, durationMs: 0, fault: `the image has no account "${user}"` };
   makeFolder(overlay.root, workdir);
+  // Of nobody but root does an engine let a program hold any capability, until a set-user-id program makes it root.
+  const confinement: Confinement = { ...account, capabilities: engineCapabilities, isFinal: false };
   let outcome: Outcome = { stdout: "", stderr: "", exitCode: 0, durationMs: 0 };
   for (const { argv, variables } of commands) {
-    const startedAt = tickMs();
     const env = { PATH: plainEnvironment["PATH"]!, HOME: account.home, HOSTNAME: "localhost", ...variables };
-    const fresh = ["--pid", "--kill-child", "--", programPath("setsid"), programPath("unshare"), "--mount-proc"];
-    const place = ["--root", overlay.root, "--wd", workdir];
-    const ids = ["--setgid", String(account.gid), "--setuid", String(account.uid)];
-    const args = [...fresh, ...place, ...ids, "--", ...argv];
-    const { code, stdout, stderr } = await run(programPath("unshare"), args, { env, timeoutMs });
+    const command = { argv, env, workdir, timeoutMs };
+    await using room = await openRoom(overlay.root, confinement);
+    const startedAt = tickMs();
+    const result = await room.runLast(command);
+    const { code, stdout, stderr } = result;
     outcome = { stdout, stderr, exitCode: code, durationMs: tickMs() - startedAt };
-    const fault = /^unshare: (.*)\n?$/.exec(stderr)?.[1];
-    if (fault !== undefined && [1, 126, 127].includes(code)) return { ...outcome, fault };
+    const fault = faultOf(result, command);
+    if (fault !== undefined) return { ...outcome, fault };
     if (code === 137 && outcome.durationMs >= timeoutMs)
       return { ...outcome, fault: `it ran for over ${timeoutMs / 1000} s` };
   }
   return outcome;
-}
-
-/** The image's own PATH is for the command; ours must be found by the machine's. */
-function programPath(name: string): string {
-  const folder = plainEnvironment["PATH"]!.split(":").find((one) => existsSync(join(one, name)));
-  if (folder === undefined)
-    throw new Failure("program_missing", `Cannot find the program "${name}"`, { hint: "Run `mintmark doctor`" });
-  return join(folder, name);
 }
 
 interface Account {
@@ -87,15 +82,6 @@ function records(root: string, path: string): string[][] {
   return readFileSync(join(root, path), "utf8")
     .split("\n")
     .map((line) => line.split(":"));
-}
-
-/** Whether no part of a path is a link, which would lead out of the root for us. */
-function isPlain(root: string, path: string): boolean {
-  const parts = path.split("/");
-  return parts.every((_, at) => {
-    const found = lstatSync(join(root, ...parts.slice(0, at + 1)), { throwIfNoEntry: false });
-    return found !== undefined && !found.isSymbolicLink();
-  });
 }
 
 /** Makes the working folder where the image has none, as container engines do; never through a link. */

@@ -1,8 +1,19 @@
-import { chmodSync, chownSync, linkSync, lstatSync, mkdirSync, rmdirSync, unlinkSync, utimesSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  realpathSync,
+  rmdirSync,
+  unlinkSync,
+  utimesSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { Failure } from "../../base/errors.ts";
 import { parseParagraph, relationNames } from "../control-file.ts";
-import { mergedPath, type TreeEntry, type TreeIndex } from "../trees/tree.ts";
+import { checkPath, mergedPath, type TreeEntry, type TreeIndex } from "../trees/tree.ts";
 
 /** A tree with its package, ready to be linked. */
 export interface FarmTree {
@@ -35,6 +46,8 @@ export class Farm {
   readonly #root: string;
   readonly #owners = new Map<string, { readonly tree: FarmTree; readonly entry: TreeEntry }>();
   readonly #deviations = new Map<string, Deviation>();
+  /** Folders that are known to lie in the farm, links on the way to them followed. */
+  readonly #inside = new Set<string>();
 
   constructor(root: string) {
     this.#root = root;
@@ -58,7 +71,7 @@ export class Farm {
       else this.#addFile(tree, entry, target);
     }
     for (const { kind, path, mtimeSeconds } of tree.index.entries)
-      if (kind === "folder") utimesSync(join(this.#root, path), mtimeSeconds, mtimeSeconds);
+      if (kind === "folder" && this.#isInside(path)) utimesSync(join(this.#root, path), mtimeSeconds, mtimeSeconds);
   }
 
   /** Takes a tree's files away again; folders that others share stay. */
@@ -110,12 +123,27 @@ export class Farm {
     this.#owners.set(target, { tree, entry });
   }
 
+  /** Whether a folder lies in the farm: one package's link may be another's folder, and lead anywhere. */
+  #isInside(folder: string): boolean {
+    if (folder === "." || this.#inside.has(folder)) return true;
+    if (!this.#isInside(dirname(folder))) return false;
+    const path = join(this.#root, folder);
+    const root = realpathSync(this.#root);
+    const isLink = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+    if (isLink && !(existsSync(path) && realpathSync(path).startsWith(`${root}/`))) return false;
+    // A package that comes later may turn a folder into a link only by a conflict, which ends the build.
+    this.#inside.add(folder);
+    return true;
+  }
+
   #keep(path: string, tree: FarmTree, entry: TreeEntry): void {
     this.#deviations.set(path, { path, from: { package: tree.name, path: entry.path } });
   }
 
   #makeParents(path: string): void {
     const parent = dirname(path);
+    if (!this.#isInside(parent))
+      throw new Failure("archive_hostile", `Cannot install "/${path}": a link of another package leads it out`);
     if (parent !== "." && !this.#owners.has(parent))
       mkdirSync(join(this.#root, parent), { recursive: true, mode: 0o755 });
   }
@@ -136,10 +164,13 @@ export function parseDiversions(text: string): Diversion[] {
   const lines = text.split("\n");
   const diversions: Diversion[] = [];
   for (let at = 0; at + 2 < lines.length; at += 3)
-    diversions.push({
-      from: mergedPath(lines[at]!.slice(1), false),
-      to: mergedPath(lines[at + 1]!.slice(1), false),
-      by: lines[at + 2]!,
-    });
+    diversions.push({ from: divertedPath(lines[at]!), to: divertedPath(lines[at + 1]!), by: lines[at + 2]! });
   return diversions;
+}
+
+/** Scripts write the list too, with what they like. */
+function divertedPath(line: string): string {
+  const path = mergedPath(line.slice(1), false);
+  checkPath(path);
+  return path;
 }

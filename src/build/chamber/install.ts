@@ -14,7 +14,7 @@ import {
 import { join } from "node:path";
 import { plainEnvironment, run } from "../../base/child.ts";
 import { nowMs } from "../../base/clock.ts";
-import { Failure } from "../../base/errors.ts";
+import { Failure, messageOf, systemCodeOf } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import { parseParagraph } from "../control-file.ts";
 import { readTreeIndex } from "../trees/tree.ts";
@@ -22,8 +22,10 @@ import { addUsers, layFiles } from "./accounts.ts";
 import { makeDatabase, registerInstalled, registerUnpacked, writeExtendedStates } from "./dpkg-database.ts";
 import { Farm, parseDiversions, type Diversion, type FarmTree } from "./farm.ts";
 import type { ChamberMessage, ChamberPackage, InstallJob } from "./job.ts";
-import { makeOverlay, mountOverlay, unmountOverlay, type Overlay } from "./mounts.ts";
-import { repair } from "./runtime.ts";
+import { followNoLinks, makeOverlay, mountOverlay, unmountOverlay, type Overlay } from "./mounts.ts";
+import { isPlain } from "./plain-path.ts";
+import { limitRooms, openRoom, scriptConfinement, type Room } from "./room.ts";
+import { cacheLibraries, repair } from "./runtime.ts";
 
 type Tell = (message: ChamberMessage) => void;
 
@@ -41,23 +43,62 @@ export async function install(job: InstallJob, tell: Tell): Promise<void> {
   const farm = new Farm(overlay.farm);
   const site = { job, overlay, farm, tell, environment: scriptEnvironment(job.epochSeconds) };
   await run("hostname", ["localhost"]);
+  limitRooms();
   if (job.runtime !== undefined) await layRuntime(site);
   else if (job.kept === undefined) await installWaves(site);
   else await reinstall(site, job.kept);
-  await mountOverlay(overlay);
-  if (job.runtime === undefined) {
-    await audit(site);
-    writeExtendedStates(overlay.root, job.automatic);
-  } else await repair(overlay.root, job.runtime);
-  addUsers(overlay.root, job.users, job.epochSeconds);
-  layFiles(overlay.root, job.files);
-  rmSync(join(overlay.root, policyPath), { force: true });
-  await unmountOverlay(overlay);
+  if (job.runtime === undefined)
+    await inRoom(site, async (open) => {
+      await audit(open);
+      writeExtendedStates(overlay.root, job.automatic);
+      finish(site);
+    });
+  else {
+    await mountOverlay(overlay);
+    await cacheLibraries(overlay.root, job.runtime);
+    await followNoLinks(overlay);
+    repair(overlay.root, job.runtime);
+    finish(site);
+    await unmountOverlay(overlay);
+  }
   writeFileSync(join(job.workFolder, "placement.json"), JSON.stringify(farm.deviations));
   await archiveUpper(overlay);
   // Only from inside can all of it be removed, whoever runs the build.
   for (const folder of ["farm", "upper", "scratch"])
     rmSync(join(job.workFolder, folder), { recursive: true, force: true });
+}
+
+/** Lays what the recipe itself asks for. */
+function finish({ job, overlay }: Site): void {
+  addUsers(overlay.root, job.users, job.epochSeconds);
+  layFiles(overlay.root, job.files);
+  rmSync(join(overlay.root, policyPath), { force: true });
+}
+
+/** Mounts the system as it is now and works on it: its own programs in a room, ourselves without following its links. */
+async function inRoom(site: Site, work: (open: OpenSite) => Promise<void>): Promise<void> {
+  const { overlay } = site;
+  await mountOverlay(overlay);
+  {
+    await using room = await openRoom(overlay.root, scriptConfinement);
+    await followNoLinks(overlay);
+    await work({ ...site, room }).catch((error: unknown) => {
+      throw isLinkMet(error) ? leadsOut(error) : error;
+    });
+  }
+  await unmountOverlay(overlay);
+}
+
+/** Node gives no code where its copying and removing meets one. */
+function isLinkMet(error: unknown): boolean {
+  return systemCodeOf(error) === "ELOOP" || messageOf(error).includes("Too many levels of symbolic links");
+}
+
+function leadsOut(cause: unknown): Failure {
+  const path = cause instanceof Error && "path" in cause ? String(cause.path).replace(/^.*?\/root\//, "/") : "a folder";
+  return new Failure("archive_hostile", `Cannot write "${path}" of the image: a package has put a link in its way`, {
+    cause,
+  });
 }
 
 interface Site {
@@ -66,6 +107,11 @@ interface Site {
   readonly farm: Farm;
   readonly tell: Tell;
   readonly environment: Readonly<Record<string, string>>;
+}
+
+/** A site whose system is mounted, with the room that its programs run in. */
+interface OpenSite extends Site {
+  readonly room: Room;
 }
 
 /** What scripts see: nobody to ask, the lock's time, and no bytecode but what a package asks for. */
@@ -95,22 +141,18 @@ async function installWaves(site: Site): Promise<void> {
     if (wave.filesFirst) {
       for (const tree of trees) farm.add(tree, []);
       if (at === 0) prepareUpper(overlay);
-      await mountOverlay(overlay);
-      await runPreinsts(site, trees);
     } else {
-      if (trees.some(({ index }) => index.scripts.includes("preinst"))) {
-        await mountOverlay(overlay);
-        await runPreinsts(site, trees);
-        await unmountOverlay(overlay);
-      }
+      if (trees.some(({ index }) => index.scripts.includes("preinst")))
+        await inRoom(site, (open) => runPreinsts(open, trees));
       const diversions = readDiversions(overlay);
       for (const tree of trees) farm.add(tree, diversions);
-      await mountOverlay(overlay);
     }
-    registerUnpacked(overlay.root, trees);
-    if (at === 0) seedAccounts(overlay.root);
-    await configure(site, wave.configure, counter);
-    await unmountOverlay(overlay);
+    await inRoom(site, async (open) => {
+      if (wave.filesFirst) await runPreinsts(open, trees);
+      registerUnpacked(overlay.root, trees);
+      if (at === 0) seedAccounts(overlay.root);
+      await configure(open, wave.configure, counter);
+    });
   }
 }
 
@@ -140,9 +182,14 @@ function prepareUpper(overlay: Overlay): void {
   const { upper } = overlay;
   linkMergedFolders(overlay);
   makeDatabase(upper);
-  mkdirSync(join(upper, "usr/sbin"), { recursive: true });
-  writeFileSync(join(upper, policyPath), "#!/bin/sh\nexit 101\n");
-  chmodSync(join(upper, policyPath), 0o755);
+  forbidDaemons(upper);
+}
+
+/** Keeps scripts from starting services. Source: invoke-rc.d(8). */
+function forbidDaemons(root: string): void {
+  mkdirSync(join(root, "usr/sbin"), { recursive: true });
+  writeFileSync(join(root, policyPath), "#!/bin/sh\nexit 101\n");
+  chmodSync(join(root, policyPath), 0o755);
 }
 
 function linkMergedFolders({ upper, farm }: Overlay): void {
@@ -161,12 +208,12 @@ function seedAccounts(root: string): void {
 }
 
 function readDiversions({ upper }: Overlay): Diversion[] {
-  const path = join(upper, "var/lib/dpkg/diversions");
-  return existsSync(path) ? parseDiversions(readFileSync(path, "utf8")) : [];
+  const path = "var/lib/dpkg/diversions";
+  return isPlain(upper, path) ? parseDiversions(readFileSync(join(upper, path), "utf8")) : [];
 }
 
 /** dpkg unpacks control files to `tmp.ci` and runs preinst from there. Source: Debian Policy 6.6. */
-async function runPreinsts(site: Site, trees: readonly FarmTree[]): Promise<void> {
+async function runPreinsts(site: OpenSite, trees: readonly FarmTree[]): Promise<void> {
   for (const tree of trees) {
     if (!tree.index.scripts.includes("preinst")) continue;
     const folder = join(site.overlay.root, "var/lib/dpkg/tmp.ci");
@@ -184,7 +231,7 @@ interface Script {
   readonly args: readonly string[];
 }
 
-async function runScript(site: Site, tree: FarmTree, script: Script): Promise<void> {
+async function runScript(site: OpenSite, tree: FarmTree, script: Script): Promise<void> {
   const architecture = parseParagraph(tree.index.control).get("Architecture") ?? "all";
   const env = {
     ...site.environment,
@@ -195,7 +242,8 @@ async function runScript(site: Site, tree: FarmTree, script: Script): Promise<vo
     DPKG_ADMINDIR: "/var/lib/dpkg",
     DPKG_ROOT: "",
   };
-  const { code, stdout, stderr } = await run("chroot", [site.overlay.root, script.path, ...script.args], {
+  const { code, stdout, stderr } = await site.room.run({
+    argv: [script.path, ...script.args],
     env,
     timeoutMs: limits.configureMs,
   });
@@ -203,10 +251,13 @@ async function runScript(site: Site, tree: FarmTree, script: Script): Promise<vo
     throw scriptFailure(`${script.name} of "${tree.name}"`, `it ended with ${code}`, `${stdout}\n${stderr}`);
 }
 
+/** Lines of a script that failed which a person is shown; they are aligned with the first one. */
+const shownLines = 12;
+
 function scriptFailure(what: string, state: string, output: string): Failure {
   const lines = output.split("\n").filter((line) => line.trim() !== "");
   return new Failure("script_failed", `Cannot run ${what}: ${state}`, {
-    hint: lines.at(-1) ?? "The script printed nothing",
+    hint: lines.length === 0 ? "The script printed nothing" : lines.slice(-shownLines).join("\n       "),
     details: { output: lines.slice(-40) },
   });
 }
@@ -217,7 +268,7 @@ interface Counter {
 }
 
 async function configure(
-  { overlay, environment, tell }: Site,
+  { environment, tell, room }: OpenSite,
   names: readonly string[] | "all",
   counter: Counter,
 ): Promise<void> {
@@ -229,11 +280,12 @@ async function configure(
     const name = /^Setting up (\S+)/.exec(line)?.[1];
     if (name !== undefined) tell({ kind: "progress", done: ++counter.configured, total: counter.total, note: name });
   };
-  const { code } = await run(
-    "chroot",
-    [overlay.root, "dpkg", "--configure", ...(names === "all" ? ["--pending"] : names)],
-    { env: environment, timeoutMs: limits.configureMs, onLine },
-  );
+  const { code } = await room.run({
+    argv: ["dpkg", "--configure", ...(names === "all" ? ["--pending"] : names)],
+    env: environment,
+    timeoutMs: limits.configureMs,
+    onLine,
+  });
   if (code === 0) return;
   const package_ = /error processing package (\S+)/.exec(output.join("\n"))?.[1];
   throw scriptFailure(
@@ -244,9 +296,9 @@ async function configure(
 }
 
 /** An installed system has nothing half done. */
-async function audit({ overlay, environment }: Site): Promise<void> {
+async function audit({ overlay, environment, room }: OpenSite): Promise<void> {
   if (!existsSync(join(overlay.root, "usr/bin/dpkg"))) return;
-  const { stdout, code } = await run("chroot", [overlay.root, "dpkg", "--audit"], { env: environment });
+  const { stdout, code } = await room.run({ argv: ["dpkg", "--audit"], env: environment });
   if (code !== 0 || stdout.trim() !== "")
     throw scriptFailure("dpkg --audit", "packages are not wholly installed", stdout);
 }
@@ -270,9 +322,6 @@ async function reinstall(site: Site, kept: NonNullable<InstallJob["kept"]>): Pro
   ]);
   if (code !== 0) throw new Failure("internal", `Cannot lay out the kept system: ${stderr.trim()}`);
   renewTimes(overlay.upper, kept.epochSeconds);
-  mkdirSync(join(overlay.upper, "usr/sbin"), { recursive: true });
-  writeFileSync(join(overlay.upper, policyPath), "#!/bin/sh\nexit 101\n");
-  chmodSync(join(overlay.upper, policyPath), 0o755);
   const before = await readTrees(kept.replaced.map((pair) => pair.before));
   const after = await readTrees(kept.replaced.map((pair) => pair.after));
   const changed = new Set(after.map(({ name }) => name));
@@ -280,17 +329,18 @@ async function reinstall(site: Site, kept: NonNullable<InstallJob["kept"]>): Pro
   const diversions = readDiversions(overlay);
   for (const tree of trees)
     farm.add(changed.has(tree.name) ? before.find(({ name }) => name === tree.name)! : tree, diversions);
-  await mountOverlay(overlay);
-  for (const [at, tree] of before.entries()) await runPrerm(site, tree, after[at]!);
-  // As in an upgrade, the old files are there when the new preinst runs: it may need what it replaces.
-  await runPreinsts(site, after);
-  await unmountOverlay(overlay);
+  await inRoom(site, async (open) => {
+    forbidDaemons(overlay.root);
+    for (const [at, tree] of before.entries()) await runPrerm(open, tree, after[at]!);
+    // As in an upgrade, the old files are there when the new preinst runs: it may need what it replaces.
+    await runPreinsts(open, after);
+  });
   for (const tree of before) farm.remove(tree);
   for (const tree of after) farm.add(tree, diversions);
-  await mountOverlay(overlay);
-  registerUnpacked(overlay.root, after);
-  await configure(site, "all", { configured: 0, total: after.length });
-  await unmountOverlay(overlay);
+  await inRoom(site, async (open) => {
+    registerUnpacked(overlay.root, after);
+    await configure(open, "all", { configured: 0, total: after.length });
+  });
 }
 
 /** What the earlier build made counts as made now: its times were clamped then and will be clamped again. */
@@ -302,7 +352,7 @@ function renewTimes(folder: string, epochSeconds: number): void {
   }
 }
 
-async function runPrerm(site: Site, before: FarmTree, after: FarmTree): Promise<void> {
+async function runPrerm(site: OpenSite, before: FarmTree, after: FarmTree): Promise<void> {
   if (!before.index.scripts.includes("prerm")) return;
   const fields = parseParagraph(before.index.control);
   const stem = fields.get("Multi-Arch") === "same" ? `${before.name}:${fields.get("Architecture")}` : before.name;

@@ -1,5 +1,5 @@
-import { mkdirSync, writeFileSync, rmSync, symlinkSync, existsSync } from "node:fs";
-import { join } from "node:path";
+import { lstatSync, mkdirSync, writeFileSync, rmSync, symlinkSync, existsSync } from "node:fs";
+import { basename, join } from "node:path";
 import { run } from "../../base/child.ts";
 import { Failure } from "../../base/errors.ts";
 
@@ -25,7 +25,7 @@ export function makeOverlay(workFolder: string): Overlay {
 const devices = ["null", "zero", "full", "random", "urandom", "tty"];
 
 /**
- * Mounts the overlay with what scripts expect of a system: devices, /proc, an empty /tmp and /run.
+ * Mounts the overlay with what scripts expect of a system: devices, an empty /tmp and /sys. A room adds its /proc.
  *
  * `volatile` leaves out every fsync: dpkg asks for some thousand, and a build that loses power starts again
  * anyway. Paths are relative so that no character of the data folder's name can end an option.
@@ -35,11 +35,18 @@ export async function mountOverlay({ workFolder, root }: Overlay): Promise<void>
   mkdirSync(join(workFolder, "scratch"));
   const common = "lowerdir=farm,upperdir=upper,workdir=scratch,userxattr,index=off,xino=off,metacopy=off";
   await mount(["-t", "overlay", "overlay", "-o", `${common},volatile`, "root"], workFolder);
-  for (const folder of ["proc", "dev", "tmp", "sys", "run"]) mkdirSync(join(root, folder), { recursive: true });
-  await mount(["-t", "proc", "proc", join(root, "proc")], workFolder);
+  for (const folder of ["proc", "dev", "tmp", "sys", "run"]) makeMountPoint(join(root, folder));
   await mount(["-t", "tmpfs", "-o", "mode=1777", "tmpfs", join(root, "tmp")], workFolder);
   await mount(["-t", "tmpfs", "-o", "mode=755", "tmpfs", join(root, "dev")], workFolder);
   await bindDevices(join(root, "dev"));
+}
+
+/** A link there would lead a mount to somewhere else. */
+function makeMountPoint(path: string): void {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined) mkdirSync(path);
+  else if (!found.isDirectory())
+    throw new Failure("archive_hostile", `Cannot mount the build root: "/${basename(path)}" is not a folder in it`);
 }
 
 /** Fills an empty /dev with what every program may use, and nothing of the machine's hardware. */
@@ -56,6 +63,16 @@ export async function bindDevices(folder: string): Promise<void> {
   }))
     symlinkSync(target, join(folder, name));
   mkdirSync(join(folder, "shm"), { mode: 0o1777 });
+}
+
+/**
+ * Keeps us, but nobody in a room that is open already, from following a link of the mounted system: what its scripts
+ * have linked could lead our own reading and writing out of it.
+ *
+ * @throws Failure `sandbox_unavailable`
+ */
+export async function followNoLinks({ root, workFolder }: Overlay): Promise<void> {
+  await mount(["-o", "remount,bind,nosymfollow", root], workFolder);
 }
 
 /** Takes all mounts of the overlay away again. */

@@ -41,7 +41,18 @@ const commonSettings = [
 ];
 
 /** What root of the machine may write to the kernel, although it is root of a user namespace only. */
-const kernelDoors = ["sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "kcore", "keys", "timer_list", "kpagecount"];
+export const kernelDoors = [
+  "sys",
+  "sysrq-trigger",
+  "irq",
+  "bus",
+  "fs",
+  "acpi",
+  "kcore",
+  "keys",
+  "timer_list",
+  "kpagecount",
+];
 
 /**
  * Changes the root of this process, and of all that it starts, to one that holds the machine's programs, read only,
@@ -138,7 +149,7 @@ function mountsBelow(path: string): { readonly point: string; readonly options: 
 const processMax = 8192;
 
 /** Since Linux 6.14 each pid namespace has a bound of its own; before, the machine's must be left alone. */
-function limitProcesses(): void {
+export function limitProcesses(): void {
   const [major = 0, minor = 0] = release().split(".").map(Number);
   if (major > 6 || (major === 6 && minor >= 14)) writeFileSync("/proc/sys/kernel/pid_max", String(processMax));
 }

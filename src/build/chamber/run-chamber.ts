@@ -22,6 +22,8 @@ interface ChamberOptions {
 export async function runChamber(job: ChamberJob, { signal, onMessage, onCommand }: ChamberOptions): Promise<unknown> {
   const child = await startInNamespaces(process.execPath, [
     "--disable-warning=ExperimentalWarning",
+    // Whoever is root inside could ask for a debugger's port by that signal.
+    "--disable-sigusr1",
     fileURLToPath(program),
   ]);
   const stop = (): void => void child.stdin!.destroy();

@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { run } from "../../base/child.ts";
+import { plainEnvironment, run } from "../../base/child.ts";
 import { Failure } from "../../base/errors.ts";
 import type { Distribution } from "../../model/package.ts";
+import { openRoom, scriptConfinement, type RoomResult } from "./room.ts";
 
 /** The repairs that a recipe may declare for an image whose packages are only unpacked. */
 type Fixup = "passwd" | "certificates" | "ld-cache" | "nsswitch" | "os-release" | "alternatives";
@@ -16,20 +17,19 @@ export interface RuntimeRepairs {
 }
 
 /**
- * Makes by rule what the maintainer scripts of a `runtime` image would have made.
+ * Makes by rule what the maintainer scripts of a `runtime` image would have made, but for the cache of libraries.
  *
  * Each repair leaves alone what is there already.
  */
-export async function repair(root: string, repairs: RuntimeRepairs): Promise<void> {
-  for (const fixup of repairs.fixups) await makers[fixup](root, repairs);
+export function repair(root: string, repairs: RuntimeRepairs): void {
+  for (const fixup of repairs.fixups) makers[fixup]?.(root, repairs);
 }
 
-type Maker = (root: string, repairs: RuntimeRepairs) => void | Promise<void>;
+type Maker = (root: string, repairs: RuntimeRepairs) => void;
 
-const makers: Readonly<Record<Fixup, Maker>> = {
+const makers: Readonly<Partial<Record<Fixup, Maker>>> = {
   passwd: makeAccounts,
   certificates: bundleCertificates,
-  "ld-cache": cacheLibraries,
   nsswitch: (root) =>
     writeOnce(
       root,
@@ -40,9 +40,14 @@ const makers: Readonly<Record<Fixup, Maker>> = {
   alternatives: linkAlternatives,
 };
 
+/** A link counts: what it leads to is not ours to ask. */
+function isThere(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+}
+
 function writeOnce(root: string, path: string, text: string): void {
   const target = join(root, path);
-  if (existsSync(target)) return;
+  if (isThere(target)) return;
   mkdirSync(dirname(target), { recursive: true });
   writeFileSync(target, text);
 }
@@ -76,18 +81,26 @@ function bundleCertificates(root: string): void {
 }
 
 /**
+ * Makes the cache of libraries, if that is among the repairs.
+ *
  * The machine's own ldconfig reads the image's libraries and configuration.
  *
  * It knows no libraries of other architectures: there the image's does it, and where it has none, no cache is
  * made. The loader then looks into the folders of its architecture, where Debian's libraries lie.
  */
-async function cacheLibraries(root: string, { isForeign }: RuntimeRepairs): Promise<void> {
+export async function cacheLibraries(root: string, { fixups, isForeign }: RuntimeRepairs): Promise<void> {
+  if (!fixups.includes("ld-cache")) return;
   if (isForeign && !existsSync(join(root, "usr/sbin/ldconfig"))) return;
   mkdirSync(join(root, "etc"), { recursive: true });
   const { code, stderr } = isForeign
-    ? await run("chroot", [root, "/usr/sbin/ldconfig", "-X"])
+    ? await inRoom(root, ["/usr/sbin/ldconfig", "-X"])
     : await run("ldconfig", ["-r", root, "-X"]);
   if (code !== 0) throw new Failure("script_failed", `Cannot make the library cache: ${stderr.trim()}`);
+}
+
+async function inRoom(root: string, argv: readonly string[]): Promise<RoomResult> {
+  await using room = await openRoom(root, scriptConfinement);
+  return await room.run({ argv, env: plainEnvironment });
 }
 
 function describeSystem(root: string, { distribution }: RuntimeRepairs): void {
@@ -98,7 +111,7 @@ function describeSystem(root: string, { distribution }: RuntimeRepairs): void {
     "usr/lib/os-release",
     `PRETTY_NAME="${name} ${version} (${codename})"\nNAME="${name}"\nVERSION_ID="${version}"\nVERSION_CODENAME=${codename}\nID=${id}\n`,
   );
-  if (!existsSync(join(root, "etc/os-release"))) symlinkSync("../usr/lib/os-release", join(root, "etc/os-release"));
+  if (!isThere(join(root, "etc/os-release"))) symlinkSync("../usr/lib/os-release", join(root, "etc/os-release"));
 }
 
 /** Names that packages only offer, with their providers in the order of their priority. */
@@ -114,9 +127,9 @@ const alternatives: readonly { readonly name: string; readonly providers: readon
 
 function linkAlternatives(root: string): void {
   for (const { name, providers } of alternatives) {
-    const provider = providers.find((candidate) => existsSync(join(root, "usr/bin", candidate)));
+    const provider = providers.find((candidate) => isThere(join(root, "usr/bin", candidate)));
     const link = join(root, "etc/alternatives", name);
-    if (provider === undefined || existsSync(join(root, "usr/bin", name))) continue;
+    if (provider === undefined || isThere(join(root, "usr/bin", name))) continue;
     mkdirSync(dirname(link), { recursive: true });
     symlinkSync(`/usr/bin/${provider}`, link);
     symlinkSync(`/etc/alternatives/${name}`, join(root, "usr/bin", name));
