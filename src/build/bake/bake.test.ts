@@ -116,7 +116,7 @@ describe("expressions", () => {
     fc.assert(
       fc.property(fc.string(), (text) => {
         const quoted = JSON.stringify(text)
-          .replaceAll("${", "$${")
+          .replaceAll("${", () => "$${")
           .replaceAll("%{", "%%{")
           .replaceAll(/\\[bf]/g, (found) => `\\u00${found === "\\b" ? "08" : "0c"}`);
         assert.equal(value(quoted), text);
