@@ -5,11 +5,11 @@ import { canonicalJson } from "../base/json.ts";
 import { sha256Digest, type Digest } from "../model/digest.ts";
 import { mediaTypes, type Index } from "../model/oci.ts";
 import type { Recipe } from "../model/recipe.ts";
-import { verifyImage } from "../sign/sign.ts";
+import { attestIndex, verifyImage } from "../sign/sign.ts";
 import type { BuildContext } from "./build-context.ts";
 import type { ImageIndex } from "./factory.ts";
-import { registrySource } from "./registry-source.ts";
-import { dayOf, freeTag, moveTag, signRelease, type Published } from "./release-steps.ts";
+import { putObjects, registrySource } from "./registry-source.ts";
+import { dayOf, freeTag, moveTag, requiredEvidence, signRelease, type Published } from "./release-steps.ts";
 import { runStage } from "./stage.ts";
 
 /** An image as an index names it. */
@@ -31,10 +31,10 @@ interface IndexWish {
 }
 
 /**
- * Publishes the index of images that are released: publish → sign → verify, and then the moving tags come to it.
+ * Publishes the index of images that are released: publish → sign → attest → verify, and then the moving tags come to it.
  *
- * The same images give the same index. Evidence stays with the images; the index is signed, and so is each image
- * under the index's name, since some clients check the one and some the other.
+ * The same images give the same index. Each image is signed under the index's name too, and the index carries the
+ * statements of all: some clients check what a tag names, some the image that they take from it.
  */
 export async function releaseIndex(context: BuildContext, wish: IndexWish): Promise<ImageIndex> {
   const { recipe, parts, floatingTags } = wish;
@@ -42,6 +42,7 @@ export async function releaseIndex(context: BuildContext, wish: IndexWish): Prom
   const digest = sha256Digest(sha256Hex(bytes));
   const published = await publishIndex(context, wish, { digest, bytes });
   await signRelease(context, { digest }, published);
+  await attestParts(context, wish, digest);
   await verifyIndex(context, wish, { digest, published });
   const move = { repository: recipe.name, digest, mediaType: mediaTypes.index, bytes };
   for (const tag of floatingTags) await moveTag(context, { ...move, tag });
@@ -95,7 +96,30 @@ async function publishIndex(
   });
 }
 
-/** Each image was verified with its evidence before; here it is what an index adds. */
+async function attestParts(
+  context: BuildContext,
+  { recipe: { name: repository }, parts }: IndexWish,
+  digest: Digest,
+): Promise<void> {
+  const { registry, store, keys, config, request } = context;
+  const name = `${context.registryHost()}/${repository}`;
+  const { attestationTags: attestationTag } = config.formats;
+  const source = registrySource(registry, store.blobs);
+  await runStage(context, {
+    name: "attest",
+    version: 1,
+    isRecorded: false,
+    input: { index: digest, name, key: keys.evidence.id, tags: attestationTag },
+    async work() {
+      const wish = { key: keys.evidence, source, repository, reference: digest, name, at: nowIso(), attestationTag };
+      const into = { registry, blobs: store.blobs, repository, actor: request.actor };
+      return { manifests: await putObjects(await attestIndex(wish), into) };
+    },
+    summary: () => `the statements of ${parts.length} images`,
+  });
+}
+
+/** Each image was verified before; here it is what an index adds. */
 async function verifyIndex(
   context: BuildContext,
   { recipe: { name: repository }, floatingTags }: IndexWish,
@@ -106,7 +130,7 @@ async function verifyIndex(
     name: "verify",
     version: 1,
     isRecorded: false,
-    input: { index: digest, published, keys: [keys.release.id], floatingTags },
+    input: { index: digest, published, keys: [keys.release.id, keys.evidence.id], floatingTags },
     async work() {
       const report = await verifyImage({
         source: registrySource(registry, store.blobs),
@@ -114,6 +138,7 @@ async function verifyIndex(
         reference: digest,
         identity: `${context.registryHost()}/${repository}`,
         keys: { release: [keys.release.publicPem], evidence: [keys.evidence.publicPem] },
+        require: requiredEvidence,
         formats: ["simple-signing", "bundle"],
       });
       const failed = report.checks.filter(({ ok }) => !ok);

@@ -72,7 +72,7 @@ export function inquiries(site: Site): Inquiries {
   };
 }
 
-/** An index is verified with each image that it names; the evidence is on those. */
+/** An index is verified with each image that it names. */
 async function verifyReference(site: Site, reference: string): Promise<VerificationReport> {
   const { repository, digest, index } = await required(site, reference);
   const common = {
@@ -80,10 +80,10 @@ async function verifyReference(site: Site, reference: string): Promise<Verificat
     repository,
     keys: { release: [site.keys.release.publicPem], evidence: [site.keys.evidence.publicPem] },
     formats: ["simple-signing", "bundle"],
+    require: requiredEvidence,
     deep: true,
   } as const;
-  const one = (image: Digest): Promise<VerificationReport> =>
-    verifyImage({ ...common, reference: image, require: requiredEvidence });
+  const one = (image: Digest): Promise<VerificationReport> => verifyImage({ ...common, reference: image });
   if (index === undefined || (await digestOf(site, reference)) !== index.digest) return await one(digest);
   const whole = await verifyImage({ ...common, deep: false, reference: index.digest });
   const parts: VerificationReport[] = [];
@@ -92,7 +92,7 @@ async function verifyReference(site: Site, reference: string): Promise<Verificat
     ...whole,
     result: [whole, ...parts].every(({ result }) => result === "pass") ? "pass" : "fail",
     checks: [whole, ...parts].flatMap(({ checks }) => checks),
-    evidence: parts.flatMap(({ evidence }) => evidence),
+    evidence: [whole, ...parts].flatMap(({ evidence }) => evidence),
   };
 }
 

@@ -9,13 +9,13 @@ import type { PublicKey } from "./public-key.ts";
 import { simpleSigningType } from "./simple-signing.ts";
 import type { ReadImage } from "./verify-content.ts";
 
-/** SHA-256 of each statement that the key has signed in a bundle. */
-export async function bundledStatements(place: Place, image: ReadImage, key: PublicKey): Promise<Set<string>> {
-  const statements = new Set<string>();
+/** Each statement that the key has signed in a bundle, by its SHA-256. */
+export async function bundledStatements(place: Place, image: ReadImage, key: PublicKey): Promise<Map<string, Buffer>> {
+  const statements = new Map<string, Buffer>();
   for (const found of await findReferrers(place, image.digest, [bundleType])) {
     const content = "part" in found ? await contentOf(place, found.part) : found;
     if ("problem" in content) continue;
-    for (const hex of signedStatement(parseBundle(content.part), key)) statements.add(hex);
+    for (const payload of signedStatement(parseBundle(content.part), key)) statements.set(sha256Hex(payload), payload);
   }
   return statements;
 }
@@ -27,7 +27,10 @@ export async function taggedStatements(
   key: PublicKey,
 ): Promise<{ manifest: ParsedManifest | undefined; statements: Set<string> }> {
   const { manifest, layers } = await intactAttachment(place, image, "att");
-  return { manifest, statements: new Set(layers.flatMap((bytes) => signedStatement(parseEnvelope(bytes), key))) };
+  return {
+    manifest,
+    statements: new Set(layers.flatMap((bytes) => signedStatement(parseEnvelope(bytes), key).map(sha256Hex))),
+  };
 }
 
 /** What is under a tag without the layers whose bytes are gone: one such layer would make every later push fail. */
@@ -52,8 +55,6 @@ export async function intactAttachment(
   return { manifest: { ...found.part, layers: intact }, layers };
 }
 
-function signedStatement(envelope: Envelope | undefined, key: PublicKey): string[] {
-  return envelope !== undefined && envelopeSigner([key], envelope) !== undefined
-    ? [sha256Hex(payloadOf(envelope))]
-    : [];
+function signedStatement(envelope: Envelope | undefined, key: PublicKey): Buffer[] {
+  return envelope !== undefined && envelopeSigner([key], envelope) !== undefined ? [payloadOf(envelope)] : [];
 }

@@ -28,7 +28,7 @@ test("a signature must be standard base64", () => {
 
 test("an envelope of another maker's layout reads, and never has a keyid of ours", () => {
   const key = testKey();
-  const envelope = sealEnvelope(key, statementBytes({ subject, predicateType: "t", predicate: {} }));
+  const envelope = sealEnvelope(key, statementBytes({ subjects: [subject], predicateType: "t", predicate: {} }));
   assert.deepEqual(Object.keys(envelope.signatures[0]!), ["sig"]);
   const foreign = { ...envelope, signatures: [{ keyid: "", sig: "AAAA" }, ...envelope.signatures] };
   const read = parseEnvelope(Buffer.from(JSON.stringify(foreign)))!;
@@ -43,7 +43,11 @@ test("an envelope of another maker's layout reads, and never has a keyid of ours
 
 test("a statement of 20 MB in a bundle reads back", () => {
   const key = testKey();
-  const statement = statementBytes({ subject, predicateType: "t", predicate: { text: "x".repeat(20_000_000) } });
+  const statement = statementBytes({
+    subjects: [subject],
+    predicateType: "t",
+    predicate: { text: "x".repeat(20_000_000) },
+  });
   const made = bundleReferrer(key, statement, {
     subject: { mediaType: "m", digest: subject, size: 1 },
     predicateType: "t",
@@ -69,7 +73,9 @@ test("no bytes make a reader throw", () => {
 });
 
 test("a statement is about its subjects only", () => {
-  const statement = parseStatement(statementBytes({ name: "n", subject, predicateType: "t", predicate: null }))!;
+  const statement = parseStatement(
+    statementBytes({ name: "n", subjects: [subject], predicateType: "t", predicate: null }),
+  )!;
   assert.ok(isAbout(statement, subject));
   assert.ok(!isAbout(statement, sha256Digest("cd".repeat(32))));
 });

@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import { test } from "node:test";
 import { attachmentTag } from "./attachment.ts";
 import { parseManifest } from "./manifest-form.ts";
-import { attestImage, predicateTypes, signImage } from "./sign.ts";
+import { attestImage, attestIndex, predicateTypes, signImage, verifyImage } from "./sign.ts";
 import { simpleSigningType } from "./simple-signing.ts";
 import { testImage, testIndex, testKey, testSource } from "./test-image.ts";
 
@@ -75,6 +75,36 @@ test("attesting twice makes nothing new, and another predicate is added", async 
   source.put(await attestImage({ ...request, evidence: [{ predicateType: predicateTypes.vuln, predicate: {} }] }));
   const tag = await source.getManifest(repository, attachmentTag(image.digest, "att"));
   assert.equal(parseManifest(tag!.bytes, tag!.mediaType)!.layers.length, 2);
+});
+
+test("an index carries what is attested about its images, once, and nothing that another key said", async () => {
+  const source = testSource();
+  const index = testIndex("1.0");
+  source.put(index);
+  const [release, key, foreign] = [testKey(), testKey(), testKey()];
+  source.put(await signImage({ key: release, source, repository, reference: "1.0", identities, at }));
+  const about = { key, source, repository, name: "localhost:5000/golden/base", at, attestationTag: true };
+  for (const [order, { digest: reference }] of index.images.entries()) {
+    const evidence = [{ predicateType: predicateTypes.cyclonedx, predicate: { order } }];
+    source.put(await attestImage({ ...about, reference, evidence }));
+    const foreignWord = [{ predicateType: predicateTypes.vuln, predicate: { order } }];
+    source.put(await attestImage({ ...about, key: foreign, reference, evidence: foreignWord }));
+  }
+  const verified = async (require: string) => {
+    const keys = { release: [release.publicPem], evidence: [key.publicPem] };
+    return await verifyImage({ source, repository, reference: "1.0", keys, require: [require] });
+  };
+  assert.equal((await verified(predicateTypes.cyclonedx)).result, "fail");
+  const wish = { ...about, reference: "1.0" };
+  source.put(await attestIndex(wish));
+  const report = await verified(predicateTypes.cyclonedx);
+  assert.equal(report.result, "pass", JSON.stringify(report.checks));
+  assert.deepEqual(
+    report.evidence.map(({ format }) => format),
+    ["bundle", "bundle", "tag", "tag"],
+  );
+  assert.equal((await verified(predicateTypes.vuln)).result, "fail");
+  assert.deepEqual(await attestIndex({ ...wish, at: "2027-01-01T00:00:00Z" }), { blobs: [], manifests: [] });
 });
 
 test("a signature whose payload is gone is left out when another is added", async () => {

@@ -7,29 +7,20 @@
  * the network itself: it reads through an {@link ImageSource}. It stores nothing: it returns objects that the
  * pipeline puts into a registry. Writers of one image's tags must take turns; the caller sees to that.
  */
-import { sha256Hex } from "../base/hash.ts";
-import { Failure } from "../base/errors.ts";
 import type { Digest } from "../model/digest.ts";
 import type { ScanReport } from "../model/finding.ts";
-import { emptyDescriptor, mediaTypes, type Descriptor } from "../model/oci.ts";
+import type { Descriptor } from "../model/oci.ts";
 import type { Verdict } from "../model/verdict.ts";
-import { addAttestations } from "./attestation-tag.ts";
-import { bundleReferrer } from "./bundle.ts";
 import { scanDocumentType } from "./documents.ts";
-import { bundledStatements, intactAttachment, taggedStatements } from "./existing.ts";
-import type { Place } from "./found.ts";
 import { openKeyPair } from "./key-folder.ts";
 import { layoutSource } from "./oci-layout-source.ts";
-import { describe, emptyBlob, joinObjects, newBlob, newManifest } from "./objects.ts";
 import { knownPredicates } from "./predicate-types.ts";
 import { cosignVulnerabilities, verificationSummary, type GateContext } from "./predicates.ts";
 import { slsaProvenance, type ProvenanceRecord } from "./provenance.ts";
 import { parsePublicKey } from "./public-key.ts";
-import { addSimpleSignatures } from "./simple-signing.ts";
-import { statementBytes } from "./statement.ts";
+import { attestIndexOf, attestOne, signReleased } from "./signing.ts";
 import { cosignLine, policyText, registriesText, type CosignRequest, type PolicyRequest } from "./trust.ts";
 import { findSignature, verify } from "./verify.ts";
-import { readImageTree, type ReadImage } from "./verify-content.ts";
 import type { SignedEvidence } from "./verify-evidence.ts";
 import type { ReleaseSignature, SignatureFormat } from "./verify-release.ts";
 
@@ -112,7 +103,7 @@ export interface NewObjects {
   readonly manifests: readonly NewManifest[];
 }
 
-interface SignRequest {
+export interface SignRequest {
   /** The release key. */
   readonly key: SigningKey;
   /** Where the image and its existing signatures are. */
@@ -134,23 +125,7 @@ interface SignRequest {
  * @throws Failure `not_found` where the image cannot be read whole
  */
 export async function signImage(request: SignRequest): Promise<NewObjects> {
-  const place = { source: request.source, repository: request.repository };
-  const publicKey = parsePublicKey(request.key.publicPem);
-  const parts: NewObjects[] = [];
-  for (const image of await readImages(place, request.reference)) {
-    const existing = (await intactAttachment(place, image, "sig")).manifest;
-    parts.push(addSimpleSignatures(request.key, { subject: image.digest, identities: request.identities }, existing));
-    const statement = statementBytes({ subject: image.digest, predicateType: predicateTypes.sign, predicate: {} });
-    if (!(await bundledStatements(place, image, publicKey)).has(sha256Hex(statement)))
-      parts.push(
-        bundleReferrer(request.key, statement, {
-          subject: subjectOf(image),
-          predicateType: predicateTypes.sign,
-          created: request.at,
-        }),
-      );
-  }
-  return joinObjects(parts);
+  return signReleased(request);
 }
 
 /** One statement to sign, and the plain document that it attests, where it is useful on its own. */
@@ -160,7 +135,7 @@ interface Evidence {
   readonly document?: { readonly artifactType: string; readonly bytes: Uint8Array };
 }
 
-interface AttestRequest {
+export interface AttestRequest {
   /** The evidence key: never the release key, since cosign 3 takes any bundle for a signature. */
   readonly key: SigningKey;
   readonly source: ImageSource;
@@ -175,6 +150,9 @@ interface AttestRequest {
   readonly attestationTag: boolean;
 }
 
+/** As for an image; the statements are those of the index's images. */
+export type IndexAttestRequest = Omit<AttestRequest, "evidence">;
+
 /**
  * Attests evidence about an image: format C (bundle referrers), D (`.att` tag) where asked for, and E (plain documents).
  *
@@ -183,63 +161,19 @@ interface AttestRequest {
  * @throws Failure `not_found` where the image cannot be read whole
  */
 export async function attestImage(request: AttestRequest): Promise<NewObjects> {
-  const place = { source: request.source, repository: request.repository };
-  const publicKey = parsePublicKey(request.key.publicPem);
-  const [image] = await readImages(place, request.reference);
-  const statements = request.evidence.map(({ predicateType, predicate }) => ({
-    predicateType,
-    bytes: statementBytes({ name: request.name, subject: image.digest, predicateType, predicate }),
-  }));
-  const bundled = await bundledStatements(place, image, publicKey);
-  const parts = statements
-    .filter(({ bytes }) => !bundled.has(sha256Hex(bytes)))
-    .map(({ predicateType, bytes }) =>
-      bundleReferrer(request.key, bytes, { subject: subjectOf(image), predicateType, created: request.at }),
-    );
-  if (request.attestationTag) {
-    const { manifest, statements: tagged } = await taggedStatements(place, image, publicKey);
-    const missing = statements.filter(({ bytes }) => !tagged.has(sha256Hex(bytes)));
-    parts.push(addAttestations(request.key, { subject: image.digest, statements: missing }, manifest));
-  }
-  for (const { document } of request.evidence) {
-    if (document !== undefined) parts.push(await documentReferrer(place, image, document));
-  }
-  return joinObjects(parts);
+  return attestOne(request);
 }
 
-/** Format E. The manifest holds no time, so the same document is the same referrer. */
-async function documentReferrer(
-  place: Place,
-  image: ReadImage,
-  document: { artifactType: string; bytes: Uint8Array },
-): Promise<NewObjects> {
-  const blob = newBlob(Buffer.from(document.bytes));
-  const manifest = newManifest({
-    schemaVersion: 2,
-    mediaType: mediaTypes.manifest,
-    artifactType: document.artifactType,
-    config: emptyDescriptor,
-    layers: [describe(blob, document.artifactType)],
-    subject: subjectOf(image),
-  });
-  const exists = (await place.source.getManifest(place.repository, manifest.digest)) !== undefined;
-  return exists ? { blobs: [], manifests: [] } : { blobs: [emptyBlob, blob], manifests: [manifest] };
-}
-
-async function readImages(place: Place, reference: string): Promise<[ReadImage, ...ReadImage[]]> {
-  const { images, checks } = await readImageTree(place, reference);
-  const [root, ...children] = images;
-  const problem = checks.find((check) => !check.ok);
-  if (root === undefined || problem !== undefined)
-    throw new Failure(
-      "not_found",
-      `Cannot sign "${place.repository}" at "${reference}": ${problem?.message ?? "it is missing"}`,
-    );
-  return [root, ...children];
-}
-
-function subjectOf(image: ReadImage): Descriptor {
-  return { mediaType: image.mediaType, digest: image.digest, size: image.sizeBytes };
+/**
+ * Attests about an index what the key has attested about its images: format C, and D where asked for.
+ *
+ * Who admits by what a tag names finds the evidence there. Each statement keeps its image as a further subject, and so
+ * says which of them it tells of. Empty where all of it is there already.
+ *
+ * @throws Failure `not_found` where the index cannot be read whole
+ */
+export async function attestIndex(request: IndexAttestRequest): Promise<NewObjects> {
+  return attestIndexOf(request);
 }
 
 /** What to verify, by which keys, and what must be there. */

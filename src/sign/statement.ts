@@ -14,21 +14,23 @@ export interface Statement {
 }
 
 /**
- * Makes the bytes of a statement about one image; equal input gives equal bytes.
+ * Makes the bytes of a statement about an image, or about an index and one of its images; equal input gives equal bytes.
  *
  * Source: in-toto attestation framework, spec/v1/statement.md.
  */
 export function statementBytes(input: {
   name?: string;
-  subject: Digest;
+  subjects: readonly Digest[];
   predicateType: string;
   predicate: unknown;
 }): Buffer {
-  const algorithm = input.subject.slice(0, 6);
   return Buffer.from(
     canonicalJson({
       _type: "https://in-toto.io/Statement/v1",
-      subject: [{ name: input.name, digest: { [algorithm]: digestHex(input.subject) } }],
+      subject: input.subjects.map((digest) => ({
+        name: input.name,
+        digest: { [digest.slice(0, 6)]: digestHex(digest) },
+      })),
       predicateType: input.predicateType,
       predicate: input.predicate,
     }),

@@ -77,7 +77,9 @@ export function testImage(tag?: string): NewObjects & { readonly digest: Digest 
 }
 
 /** An index over small images. */
-export function testIndex(tag: string): NewObjects & { readonly digest: Digest } {
+export function testIndex(
+  tag: string,
+): NewObjects & { readonly digest: Digest; readonly images: readonly NewManifest[] } {
   const children = ["amd64", "arm64"].map((architecture) => ({ architecture, ...testImage() }));
   const index = {
     schemaVersion: 2,
@@ -95,6 +97,7 @@ export function testIndex(tag: string): NewObjects & { readonly digest: Digest }
     blobs: children.flatMap((child) => child.blobs),
     manifests: [...children.flatMap((child) => child.manifests), own],
     digest: own.digest,
+    images: children.map((child) => child.manifests[0]!),
   };
 }
 

@@ -13,8 +13,10 @@ import { openLayer } from "../../src/build/image-files.ts";
 import type { Digest } from "../../src/model/digest.ts";
 import { mediaTypes, type Index, type Manifest } from "../../src/model/oci.ts";
 import type { Factory } from "../../src/pipeline/factory.ts";
+import { registrySource } from "../../src/pipeline/registry-source.ts";
 import { planBake, prepareBake } from "../../src/pipeline/pipeline.ts";
 import { registerDistribution } from "../../src/registry/registry.ts";
+import { bundleType } from "../../src/sign/bundle.ts";
 import type { AptRepository } from "../fixtures/apt-repository.ts";
 import { debWithChangelog } from "../fixtures/changed-deb.ts";
 import { configurableNames, placeholderApt, realDebianPackages, repositoryOf } from "../fixtures/real-packages.ts";
@@ -107,6 +109,11 @@ describe(
           [...signed].some((message) => message.includes(digest)),
           `${digest} in ${[...signed].join("; ")}`,
         );
+      const onIndex = (
+        await registrySource(factory.registry, factory.store.blobs).referrers("test/both", indexDigest)
+      ).filter(({ artifactType }) => artifactType === bundleType);
+      // Five statements of each image, and one signature.
+      assert.equal(onIndex.length, 5 * architectures.length + 1);
     });
 
     it("tells of each image and of the index that it is part of", async () => {

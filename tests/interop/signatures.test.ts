@@ -3,13 +3,14 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { mediaTypes } from "../../src/model/oci.ts";
+import { mediaTypes, type Index } from "../../src/model/oci.ts";
 import { attachmentTag } from "../../src/sign/attachment.ts";
 import { bundleType } from "../../src/sign/bundle.ts";
 import { parseManifest } from "../../src/sign/manifest-form.ts";
 import { describe as descriptorOf, newBlob, newManifest } from "../../src/sign/objects.ts";
 import {
   attestImage,
+  attestIndex,
   cosignVerifyLine,
   openKey,
   podmanPolicy,
@@ -86,7 +87,8 @@ function suiteOf(suite: Suite): void {
     "cosign accepts each attestation by the evidence key and none by the release key",
     async (clients) => {
       for (const type of cosignTypes) {
-        accepted(await cosignVerify(clients, "golden/base", { predicateType: type, key: "evidence" }));
+        for (const repository of ["golden/base", "golden/multi"])
+          accepted(await cosignVerify(clients, repository, { predicateType: type, key: "evidence" }));
         refused(
           await cosignVerify(clients, "golden/base", { predicateType: type }),
           /no matching attestations|none of the attestations matched/,
@@ -184,17 +186,11 @@ async function publishAll(): Promise<void> {
     await registry.put(`golden/${name}`, testImage("1.0"));
   for (const name of ["base", "multi", "tampered"])
     await registry.put(`golden/${name}`, await signed(`golden/${name}`, release));
-  for (const name of ["base", "multi", "evidence-only"])
-    await registry.put(
-      `golden/${name}`,
-      await attestImage({
-        ...placeOf(`golden/${name}`),
-        key: evidence,
-        name: `${registry.host}/golden/${name}`,
-        evidence: statements,
-        attestationTag: true,
-      }),
-    );
+  for (const name of ["base", "evidence-only"]) await attested(`golden/${name}`);
+  const { bytes } = (await registry.source.getManifest("golden/multi", "1.0"))!;
+  for (const { digest } of (JSON.parse(Buffer.from(bytes).toString("utf8")) as Index).manifests)
+    await attested("golden/multi", digest);
+  await registry.put("golden/multi", await attestIndex({ ...placeOf("golden/multi"), ...attestor("golden/multi") }));
   await registry.put("golden/foreign", await signed("golden/foreign", testKey()));
   // As an attacker copies an image with its signatures to another repository.
   await registry.put("elsewhere/base", await signed("elsewhere/base", release, [`${registry.host}/golden/base:1.0`]));
@@ -202,6 +198,17 @@ async function publishAll(): Promise<void> {
   await registry.put("golden/base", { blobs: [], manifests: [{ ...latest, tag: "latest" }] });
   await tamper("golden/tampered");
   await move("golden/base", "golden/moved");
+}
+
+const attestor = (repository: string) => ({
+  key: evidence,
+  name: `${registry.host}/${repository}`,
+  attestationTag: true,
+});
+
+async function attested(repository: string, reference = "1.0"): Promise<void> {
+  const wish = { ...placeOf(repository), ...attestor(repository), reference, evidence: statements };
+  await registry.put(repository, await attestImage(wish));
 }
 
 async function signed(
