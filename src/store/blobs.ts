@@ -7,7 +7,7 @@ import type { Digest } from "../model/digest.ts";
  * A blob that `stat` knows is complete, has the digest it is named by, and survives a power cut. Disk is
  * {@link openDiskBlobs}; another kind of storage implements the same interface and passes the same contract tests.
  */
-export interface BlobStore {
+export interface BlobStore extends AsyncDisposable {
   /** The size of a blob in bytes, or undefined where there is none. */
   stat(digest: Digest): Promise<{ readonly sizeBytes: number } | undefined>;
   /**
@@ -68,7 +68,7 @@ export interface BlobStore {
   usedBytes(): Promise<number>;
   /** Corrects the count of bytes after a walk over all blobs. */
   measured(bytes: number): void;
-  /** Writes down what is only counted in memory. */
+  /** Writes down what is only counted in memory, and lets go of open files. */
   close(): Promise<void>;
   /** Uploads that come in pieces; what was appended survives a restart. */
   readonly uploads: BlobUploads;

@@ -11,11 +11,15 @@ import { openDiskBlobs } from "./disk-blobs.ts";
 
 testBlobContract("disk", async () => {
   const folder = await mkdtemp(join(tmpdir(), "blobs-"));
-  const reopen = async () => await openDiskBlobs({ folder, exclusive: true });
+  let blobs = await openDiskBlobs({ folder, exclusive: true });
   return {
-    blobs: await reopen(),
-    reopen,
+    blobs,
+    reopen: async () => {
+      await blobs.close();
+      return (blobs = await openDiskBlobs({ folder, exclusive: true }));
+    },
     close: async () => {
+      await blobs.close();
       assert.deepEqual(await readdir(join(folder, "tmp")), [], "nothing temporary is left behind");
       await rm(folder, { recursive: true });
     },
@@ -33,7 +37,7 @@ describe("blobs on a disk in trouble", () => {
       assert.equal(code, 137, stderr);
       assert.notDeepEqual(await readdir(join(folder, "tmp")), [], "it was killed while it wrote");
       const [upload] = await readdir(join(folder, "uploads"));
-      const blobs = await openDiskBlobs({ folder, exclusive: true });
+      await using blobs = await openDiskBlobs({ folder, exclusive: true });
       assert.deepEqual(await readdir(join(folder, "tmp")), []);
       const digests = await Array.fromAsync(blobs.list());
       assert.equal(digests.length, 1, "what was acknowledged before is there");
@@ -80,7 +84,7 @@ describe("blobs on a disk in trouble", () => {
   test("replaces a blob that lost its end", async () => {
     const folder = await mkdtemp(join(tmpdir(), "blobs-short-"));
     try {
-      const blobs = await openDiskBlobs({ folder, exclusive: true });
+      await using blobs = await openDiskBlobs({ folder, exclusive: true });
       const { digest } = await blobs.put(Buffer.from("whole"));
       const path = await blobs.localPath(digest);
       await chmod(path, 0o600);
@@ -95,10 +99,10 @@ describe("blobs on a disk in trouble", () => {
   test("lists only what has a digest for its name, and is read only where it is not the owner", async () => {
     const folder = await mkdtemp(join(tmpdir(), "blobs-read-"));
     try {
-      const owner = await openDiskBlobs({ folder, exclusive: true });
+      await using owner = await openDiskBlobs({ folder, exclusive: true });
       const { digest } = await owner.put(Buffer.from("whole"));
       await writeFile(join(folder, "sha256", digest.slice(7, 9), "stray"), "");
-      const reader = await openDiskBlobs({ folder, exclusive: false });
+      await using reader = await openDiskBlobs({ folder, exclusive: false });
       const digests = await Array.fromAsync(reader.list());
       assert.deepEqual(digests.map(parseDigest), [digest]);
       await assert.rejects(reader.put(Buffer.from("more")), /reading only/);

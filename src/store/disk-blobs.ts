@@ -257,6 +257,10 @@ class DiskBlobs implements BlobStore {
     this.#openFolders.clear();
   }
 
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
   async #measure(): Promise<number> {
     let bytes = 0;
     for await (const digest of this.list()) bytes += (await this.stat(digest))?.sizeBytes ?? 0;

@@ -46,5 +46,6 @@ export function touchingBlobs(blobs: BlobStore): BlobStore {
     usedBytes: async () => await blobs.usedBytes(),
     measured: (bytes) => blobs.measured(bytes),
     close: async () => await blobs.close(),
+    [Symbol.asyncDispose]: async () => await blobs.close(),
   };
 }

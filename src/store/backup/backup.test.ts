@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -9,6 +9,12 @@ import { openStore, type Store } from "../store.ts";
 import { listBackups } from "./backup-folder.ts";
 import { makeBackup } from "./make-backup.ts";
 import { proveBackup, restoreBackup } from "./restore-backup.ts";
+
+/** Paths of the files that this process has open. */
+async function openFiles(): Promise<string[]> {
+  const descriptors = await readdir("/proc/self/fd");
+  return await Promise.all(descriptors.map(async (fd) => await readlink(`/proc/self/fd/${fd}`).catch(() => "")));
+}
 
 const event = (subject: string) => ({ actor: "test", action: "project.created", subject });
 
@@ -59,6 +65,8 @@ describe("backups", () => {
     assert.equal(await readFile(key, "utf8"), "not a key");
     assert.equal((await stat(key)).mode & 0o777, 0o600);
     await Promise.all([older.close(), newer.close()]);
+    const mine = (await openFiles()).filter((path) => /\/(?:copies|older|newer)[./]/.test(path));
+    assert.deepEqual(mine, [], "every file is closed again");
   });
 
   test("is consistent while others write", async () => {

@@ -82,7 +82,7 @@ async function writeBackup(input: BackupInput): Promise<Backup> {
   await mkdir(partial.home, { recursive: true, mode: 0o700 });
   input.onProgress?.({ kind: "progress", phase: "database", done: 0, total: 0, unit: "pages" });
   const databaseVersion = await copyDatabase(join(dataDir, "mintmark.db"), partial.database);
-  const to = await openDiskBlobs({ folder: join(folder, "blobs"), exclusive: true });
+  await using to = await openDiskBlobs({ folder: join(folder, "blobs"), exclusive: true });
   const backup: Backup = {
     schemaVersion: 1,
     id,
@@ -229,6 +229,6 @@ async function dropOldBackups(folder: string, keepCount: number): Promise<void> 
   const kept = new Set<Digest>();
   for (const { id } of backups.slice(0, keepCount))
     for await (const { digest } of listedBlobs(folder, id)) kept.add(digest);
-  const blobs = await openDiskBlobs({ folder: join(folder, "blobs"), exclusive: true });
+  await using blobs = await openDiskBlobs({ folder: join(folder, "blobs"), exclusive: true });
   for await (const digest of blobs.list()) if (!kept.has(digest)) await blobs.delete(digest);
 }

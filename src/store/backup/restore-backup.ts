@@ -49,7 +49,7 @@ const namedCount = 5;
 export async function proveBackup(input: ProofInput): Promise<BackupProof> {
   const backup = await chooseBackup(input);
   await proveFiles(input.folder, backup);
-  const blobs = await openDiskBlobs({ folder: join(input.folder, "blobs"), exclusive: false });
+  await using blobs = await openDiskBlobs({ folder: join(input.folder, "blobs"), exclusive: false });
   const broken: Digest[] = [...backup.damaged] as Digest[];
   await eachBlob(input, backup, async (digest) => {
     if (!broken.includes(digest) && !(await isWhole(blobs, digest))) broken.push(digest);
@@ -146,8 +146,16 @@ function proveDatabase(path: string, backup: Backup): void {
 }
 
 async function restoreBlobs(input: RestoreInput, backup: Backup, staging: string): Promise<void> {
-  const from = await openDiskBlobs({ folder: join(input.folder, "blobs"), exclusive: false });
-  const to = await openDiskBlobs({ folder: join(staging, "blobs"), exclusive: true });
+  const broken = await copyBlobs(input, backup, staging);
+  if (broken.length === 0) return;
+  await rm(staging, { recursive: true, force: true });
+  throw brokenFailure(backup, broken);
+}
+
+/** @returns those that the backup does not have whole */
+async function copyBlobs(input: RestoreInput, backup: Backup, staging: string): Promise<Digest[]> {
+  await using from = await openDiskBlobs({ folder: join(input.folder, "blobs"), exclusive: false });
+  await using to = await openDiskBlobs({ folder: join(staging, "blobs"), exclusive: true });
   const broken: Digest[] = [];
   await eachBlob(input, backup, async (digest) => {
     try {
@@ -157,9 +165,7 @@ async function restoreBlobs(input: RestoreInput, backup: Backup, staging: string
       broken.push(digest);
     }
   });
-  if (broken.length === 0) return;
-  await rm(staging, { recursive: true, force: true });
-  throw brokenFailure(backup, broken);
+  return broken;
 }
 
 function brokenFailure({ id }: Backup, broken: readonly string[]): Failure {
