@@ -17,6 +17,7 @@ export async function checkNamespaces(): Promise<Capability[]> {
       ...(isRoot ? [await checkRootNamespace()] : []),
       softened(asUser, isRoot),
       softened(overlay, isRoot),
+      await checkPrivateRoot(folder, isRoot ? [] : ["--user", "--map-root-user"]),
       ...ids,
     ];
   } finally {
@@ -58,6 +59,22 @@ async function checkOverlay(folder: string): Promise<Capability> {
         state: "degraded",
         about: failure,
         fix: "Needs Linux 5.11 and a temp folder that is not itself an overlay; builds copy instead, which takes longer",
+      };
+}
+
+/** The root that programs of an image get, which they cannot leave, made for real. */
+async function checkPrivateRoot(folder: string, flags: readonly string[]): Promise<Capability> {
+  const name = "private roots";
+  const script =
+    'command -v setpriv && command -v nsenter && cd "$1" && mkdir room && mount -t tmpfs tmpfs room && mkdir room/old && mount -o remount,bind,nosymfollow room && cd room && pivot_root . old && test -d /old/proc';
+  const failure = await attempt([...flags, "--mount"], script, folder);
+  return failure === undefined
+    ? { name, state: "ok", about: "programs of images get a root that they cannot leave" }
+    : {
+        name,
+        state: "missing",
+        about: failure,
+        fix: "Needs Linux 5.10, and mount, pivot_root, setpriv and nsenter of util-linux (Debian 12 or later)",
       };
 }
 
