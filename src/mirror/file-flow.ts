@@ -1,6 +1,7 @@
-import { Readable } from "node:stream";
+import type { Readable } from "node:stream";
 import { Failure, toFailure } from "../base/errors.ts";
 import type { BlobStore, StoredBlob } from "../store/blobs.ts";
+import { FollowedUpload, withheldBytes } from "../store/followed-upload.ts";
 
 /** One try to get the bytes: from the first, or from where the last try ended. */
 export interface FlowTry {
@@ -44,33 +45,26 @@ export interface FlowSource {
   onStored(blob: StoredBlob, head: FlowHead): Promise<void>;
 }
 
-/** The last bytes of a file wait until it is known to be right: what is wrong never arrives whole. */
-const withheldBytes = 64 * 1024;
 /** Tries that bring no byte forward. */
 const breaksMax = 2;
 
 /**
  * One download that any number of clients read while it comes.
  *
- * It writes into an upload of the blob store; readers follow the file, each as fast as it can. A client that goes away
- * stops nothing. Bytes that turn out to be wrong are dropped, and the readers' answers break off.
+ * A client that goes away stops nothing. Bytes that turn out to be wrong are dropped, and the readers' answers break off.
  */
 export class FileFlow {
   /** Ends when the file is stored or known to be right; false where the upstream has none. */
   readonly done: Promise<boolean>;
   readonly #source: FlowSource;
   readonly #ready = Promise.withResolvers<FlowHead | "unchanged" | undefined>();
-  #upload: string | undefined;
+  readonly #file: FollowedUpload;
   #head: FlowHead | undefined;
   #receivedBytes = 0;
-  /** How often the bytes began anew: what was read before may be wrong. */
-  #beginnings = 0;
-  #stored: StoredBlob | undefined;
-  #failure: Failure | undefined;
-  #wake = Promise.withResolvers<void>();
 
   constructor(source: FlowSource) {
     this.#source = source;
+    this.#file = new FollowedUpload(source.blobs);
     this.#ready.promise.catch(() => undefined);
     this.done = this.#run();
     this.done.catch(() => undefined);
@@ -83,12 +77,12 @@ export class FileFlow {
 
   /** Whether all of it lies in the store. */
   get isStored(): boolean {
-    return this.#stored !== undefined;
+    return this.#file.isStored;
   }
 
   /** The bytes from the first on, as they come. */
   read(): Readable {
-    return Readable.from(this.#chunks(), { objectMode: false });
+    return this.#file.read(() => this.#head?.url ?? "");
   }
 
   async #run(): Promise<boolean> {
@@ -101,21 +95,21 @@ export class FileFlow {
         if (verdict === "again") received = await this.#restart();
       }
       if (typeof received !== "object") {
+        // What a first place sent was wrong, and no other has it: whoever reads already must not wait for more.
+        if (this.#file.upload !== undefined) await this.#file.failed(gone(this.#head));
         this.#ready.resolve(received);
         return received === "unchanged";
       }
       const stored = await blobs.uploads.finish(received.upload);
       await blobs.holding([stored.digest], async () => await onStored(stored, this.#head!));
-      this.#stored = stored;
+      this.#file.ended(stored);
       this.#ready.resolve(this.#head);
       return true;
     } catch (error) {
-      if (this.#upload !== undefined) await blobs.uploads.abort(this.#upload).catch(() => undefined);
-      this.#failure = toFailure(error);
-      this.#ready.reject(this.#failure);
+      const failure = toFailure(error);
+      await this.#file.failed(failure);
+      this.#ready.reject(failure);
       throw error;
-    } finally {
-      this.#tell();
     }
   }
 
@@ -138,9 +132,9 @@ export class FileFlow {
         if (attempt === undefined || attempt === "unchanged") return attempt;
         if (attempt.from === 0) await this.#begin();
         this.#head = attempt.head;
-        await blobs.uploads.append(this.#upload!, this.#counted(attempt.body), limitBytes);
+        await blobs.uploads.append(this.#file.upload!, this.#counted(attempt.body), limitBytes);
         const { sizeBytes } = attempt.head;
-        if (sizeBytes === undefined || sizeBytes === this.#receivedBytes) return { upload: this.#upload! };
+        if (sizeBytes === undefined || sizeBytes === this.#receivedBytes) return { upload: this.#file.upload! };
         throw new Failure(
           "upstream_unreachable",
           `Cannot fetch "${attempt.head.url}": ${this.#receivedBytes} of ${sizeBytes} bytes came`,
@@ -157,9 +151,8 @@ export class FileFlow {
 
   async #begin(): Promise<void> {
     const { blobs } = this.#source;
-    if (this.#upload !== undefined) await blobs.uploads.abort(this.#upload);
-    this.#upload = await blobs.uploads.create();
-    this.#beginnings += 1;
+    if (this.#file.upload !== undefined) await blobs.uploads.abort(this.#file.upload);
+    this.#file.began(await blobs.uploads.create());
     this.#receivedBytes = 0;
   }
 
@@ -170,56 +163,14 @@ export class FileFlow {
       yield chunk;
       // What is in the file may lag behind by what the writer gathers.
       if (this.#receivedBytes > 2 * withheldBytes) this.#ready.resolve(this.#head);
-      this.#tell();
-    }
-  }
-
-  #tell(): void {
-    this.#wake.resolve();
-    this.#wake = Promise.withResolvers<void>();
-  }
-
-  async *#chunks(): AsyncGenerator<Uint8Array> {
-    const { blobs } = this.#source;
-    const beginnings = this.#beginnings;
-    for (let at = 0; ;) {
-      const woken = this.#wake.promise;
-      if (this.#failure !== undefined) throw this.#failure;
-      if (this.#stored !== undefined) {
-        const { digest, sizeBytes } = this.#stored;
-        if (at < sizeBytes) yield* await blobs.open(digest, { start: at, end: sizeBytes - 1 });
-        return;
-      }
-      if (at > 0 && beginnings !== this.#beginnings)
-        throw new Failure(
-          "digest_mismatch",
-          `Cannot go on with "${this.#head?.url}": the upstream sent other bytes before`,
-        );
-      const upload = this.#upload;
-      const size = upload === undefined ? 0 : ((await blobs.uploads.sizeOf(upload)) ?? 0);
-      const end = size - withheldBytes;
-      if (upload === undefined || end <= at) {
-        await woken;
-        continue;
-      }
-      for await (const chunk of await openGrowing(blobs, upload, { start: at, end: end - 1 })) {
-        yield chunk as Buffer;
-        at += (chunk as Buffer).length;
-      }
+      this.#file.grew();
     }
   }
 }
 
-/** Between the look at its size and this the upload may have become a blob: then the next look finds that. */
-async function openGrowing(
-  blobs: BlobStore,
-  upload: string,
-  range: { readonly start: number; readonly end: number },
-): Promise<Readable> {
-  try {
-    return await blobs.uploads.open(upload, range);
-  } catch (error) {
-    if (error instanceof Failure && error.code === "not_found") return Readable.from([]);
-    throw error;
-  }
+function gone(head: FlowHead | undefined): Failure {
+  return new Failure(
+    "upstream_unreachable",
+    `Cannot fetch "${head?.url}": what came is wrong, and no other place has it`,
+  );
 }
