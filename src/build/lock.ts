@@ -1,7 +1,4 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { z } from "zod";
-import { Failure, messageOf, systemCodeOf } from "../base/errors.ts";
 import { writeFileAtomic } from "../base/files.ts";
 import { lockSchema, type Lock, type LockedPackage } from "../model/lock.ts";
 import type { Distribution } from "../model/package.ts";
@@ -9,6 +6,7 @@ import type { VerifiedIndex } from "./apt/index-chain.ts";
 import type { ResolvedPackage } from "./apt/resolve.ts";
 import { sourceOf } from "./control-file.ts";
 import { planLayers } from "./layer-plan.ts";
+import { parseLockText, readLockFile, type LockForm } from "./lock-text.ts";
 import type { LoadedRecipe } from "./recipe.ts";
 
 interface LockInput {
@@ -85,35 +83,16 @@ export function writeLock(path: string, lock: Lock): Promise<void> {
   return writeFileAtomic(path, formatLock(lock));
 }
 
-/**
- * Reads a lock; undefined where there is none.
- *
- * @throws Failure `lock_invalid`
- */
+const form: LockForm<Lock> = { schema: lockSchema, remedy: "mintmark lock RECIPE" };
+
+/** Reads a lock; undefined where there is none. @throws Failure `lock_invalid` */
 export async function readLock(path: string): Promise<Lock | undefined> {
-  let text: string;
-  try {
-    text = await readFile(path, "utf8");
-  } catch (error) {
-    if (systemCodeOf(error) === "ENOENT") return undefined;
-    throw error;
-  }
-  return parseLock(text, path);
+  return await readLockFile(path, form);
 }
 
-/** Reads the text of a lock; `name` is for the message. */
+/** Reads the text of a lock; `name` is for the message. @throws Failure `lock_invalid` */
 export function parseLock(text: string, name: string): Lock {
-  let state: string;
-  try {
-    const parsed = lockSchema.safeParse(JSON.parse(text));
-    if (parsed.success) return parsed.data;
-    state = z.prettifyError(parsed.error);
-  } catch (error) {
-    state = messageOf(error);
-  }
-  throw new Failure("lock_invalid", `Cannot read the lock "${name}": ${state}`, {
-    hint: "Make it anew with `mintmark lock RECIPE`",
-  });
+  return parseLockText(text, name, form);
 }
 
 /** What changed between two locks, a line each, in the order of names. */

@@ -1,9 +1,7 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { z } from "zod";
-import { Failure, messageOf, systemCodeOf } from "../../base/errors.ts";
 import { writeFileAtomic } from "../../base/files.ts";
 import { containerfileLockSchema, type ContainerfileLock, type LockedRequest } from "../../model/containerfile-lock.ts";
+import { parseLockText, readLockFile, type LockForm } from "../lock-text.ts";
 
 /** Where the lock of a Containerfile recipe lies: beside its image.yaml, one for each architecture. */
 export function containerfileLockPath(folder: string, architecture: string): string {
@@ -25,31 +23,19 @@ export function writeContainerfileLock(path: string, lock: ContainerfileLock): P
   return writeFileAtomic(path, formatContainerfileLock(lock));
 }
 
+const form: LockForm<ContainerfileLock> = {
+  schema: containerfileLockSchema,
+  remedy: "mintmark build RECIPE --update",
+};
+
 /** Reads a lock; undefined where there is none. @throws Failure `lock_invalid` */
 export async function readContainerfileLock(path: string): Promise<ContainerfileLock | undefined> {
-  let text: string;
-  try {
-    text = await readFile(path, "utf8");
-  } catch (error) {
-    if (systemCodeOf(error) === "ENOENT") return undefined;
-    throw error;
-  }
-  return parseContainerfileLock(text, path);
+  return await readLockFile(path, form);
 }
 
-/** Reads the text of a lock; `name` is for the message. */
+/** Reads the text of a lock; `name` is for the message. @throws Failure `lock_invalid` */
 export function parseContainerfileLock(text: string, name: string): ContainerfileLock {
-  let state: string;
-  try {
-    const parsed = containerfileLockSchema.safeParse(JSON.parse(text));
-    if (parsed.success) return parsed.data;
-    state = z.prettifyError(parsed.error);
-  } catch (error) {
-    state = messageOf(error);
-  }
-  throw new Failure("lock_invalid", `Cannot read the lock "${name}": ${state}`, {
-    hint: "Make it anew with `mintmark build RECIPE --update`",
-  });
+  return parseLockText(text, name, form);
 }
 
 /** Whether a text is a lock of this kind and not of packages. */

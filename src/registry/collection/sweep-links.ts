@@ -4,11 +4,11 @@ import {
   type Candidate,
   digestsNamedIn,
   listUntouchedLinks,
-  type Place,
   stillUntouchedLinks,
 } from "../../store/collection-records.ts";
 import { trashLinks } from "../../store/collection-trash-records.ts";
 import { paced, type Run, save } from "./run.ts";
+import { type Group, sweepGroups } from "./sweep-groups.ts";
 
 /** Links that are looked at in one go. */
 const pageCount = 1000;
@@ -21,33 +21,16 @@ const reason = "no manifest of the repository names it, and nobody asked for it"
 export async function sweepLinks(run: Run, tell: (done: number) => void): Promise<void> {
   const { store, settings } = run;
   const untouchedSince = settings.startedAt - settings.graceMs;
-  let after: Place | undefined = run.cursor === "" ? ["", ""] : (JSON.parse(run.cursor) as [string, string]);
-  let done = 0;
-  while (after !== undefined) {
-    const from: Place = after;
-    const page = await paced(
-      run.signal,
-      async () => await listUntouchedLinks(store.db, { after: from, untouchedSince, limit: pageCount }),
-    );
-    for (const [repository, group] of Map.groupBy(page.found, (one) => one.repository))
-      await sweepRepository(run, { repository, group, untouchedSince, cursor: JSON.stringify(from) });
-    const cursor = JSON.stringify(page.last ?? ["\uffff", ""]);
-    await store.transaction(async (db) => await save(db, run, { phase, cursor }));
-    after = page.last;
-    done += pageCount;
-    tell(done);
-  }
+  await sweepGroups(run, {
+    phase,
+    pageCount,
+    tell,
+    list: async (after) => await listUntouchedLinks(store.db, { after, untouchedSince, limit: pageCount }),
+    sweep: async (group) => await sweepRepository(run, group, untouchedSince),
+  });
 }
 
-interface Group {
-  readonly repository: string;
-  readonly group: readonly Candidate[];
-  readonly untouchedSince: number;
-  /** Where the page begins that the group is of. */
-  readonly cursor: string;
-}
-
-async function sweepRepository(run: Run, { repository, group, untouchedSince, cursor }: Group): Promise<void> {
+async function sweepRepository(run: Run, { repository, group, cursor }: Group, untouchedSince: number): Promise<void> {
   const { store, settings } = run;
   const digests = group.map(({ digest }) => digest);
   const named = await paced(

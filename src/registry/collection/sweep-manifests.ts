@@ -1,11 +1,5 @@
 import { type Digest } from "../../model/digest.ts";
-import {
-  addMarks,
-  type Candidate,
-  listUntaggedManifests,
-  listUnheldContents,
-  type Place,
-} from "../../store/collection-records.ts";
+import { addMarks, listUntaggedManifests, listUnheldContents } from "../../store/collection-records.ts";
 import { childrenOf } from "../../store/collection-reach-records.ts";
 import { dropUnheldContents } from "../../store/collection-purge-records.ts";
 import { trashManifests } from "../../store/collection-trash-records.ts";
@@ -13,6 +7,7 @@ import { type Store } from "../../store/store.ts";
 import { moveTag } from "../../store/tag-records.ts";
 import { explore, type ReachNode, unitOf, unreached } from "./reach.ts";
 import { paced, type Run, save } from "./run.ts";
+import { type Group, sweepGroups } from "./sweep-groups.ts";
 
 /** Manifests that are looked at in one go. */
 const pageCount = 400;
@@ -25,34 +20,17 @@ export async function sweepManifests(run: Run, tell: (done: number) => void): Pr
   const { store, settings } = run;
   if (!settings.deleteUntagged) return;
   const untouchedSince = settings.startedAt - settings.untaggedMs;
-  let after: Place | undefined = run.cursor === "" ? ["", ""] : (JSON.parse(run.cursor) as [string, string]);
-  let done = 0;
-  while (after !== undefined) {
-    const from: Place = after;
-    const page = await paced(
-      run.signal,
-      async () => await listUntaggedManifests(store.db, { after: from, untouchedSince, limit: pageCount }),
-    );
-    for (const [repository, group] of Map.groupBy(page.found, (one) => one.repository))
-      await sweepRepository(run, { repository, group, untouchedSince, cursor: JSON.stringify(from) });
-    const cursor = JSON.stringify(page.last ?? ["\uffff", ""]);
-    await store.transaction(async (db) => await save(db, run, { phase, cursor }));
-    after = page.last;
-    done += pageCount;
-    tell(done);
-  }
-}
-
-interface Group {
-  readonly repository: string;
-  readonly group: readonly Candidate[];
-  readonly untouchedSince: number;
-  /** Where the page begins that the group is of. */
-  readonly cursor: string;
+  await sweepGroups(run, {
+    phase,
+    pageCount,
+    tell,
+    list: async (after) => await listUntaggedManifests(store.db, { after, untouchedSince, limit: pageCount }),
+    sweep: async (group) => await sweepRepository(run, group, untouchedSince),
+  });
 }
 
 /** What a manifest that goes leaves behind is looked at next: the children of an index have lost what kept them. */
-async function sweepRepository(run: Run, { repository, group, untouchedSince, cursor }: Group): Promise<void> {
+async function sweepRepository(run: Run, { repository, group, cursor }: Group, untouchedSince: number): Promise<void> {
   const { store, settings } = run;
   let digests = group.map(({ digest }) => digest);
   while (digests.length > 0) {
