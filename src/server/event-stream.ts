@@ -1,10 +1,12 @@
 import { Readable } from "node:stream";
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { z } from "zod";
 import { sleep } from "../base/clock.ts";
 import { Failure, toFailure } from "../base/errors.ts";
 import type { ApiContext } from "./api-app.ts";
 import { bounds } from "./bounds.ts";
 import { problemOf } from "./problem.ts";
+import { problemSchema } from "./schemas.ts";
 
 /** An event with its number, from 1 without gaps. */
 interface Numbered {
@@ -17,6 +19,22 @@ interface StreamRequest {
   readonly reply: FastifyReply;
   /** The events after the last one that the client has seen, until the signal fires. */
   readonly watch: (after: number, signal: AbortSignal) => AsyncIterable<Numbered>;
+}
+
+/** What a route that sends events says of itself; `event` is the schema of one. */
+export function eventSchemas<Event extends z.ZodType>(event: Event) {
+  return {
+    description:
+      "Server-sent events where Accept asks for text/event-stream, else one JSON object a line. Goes on after the event named by ?after= or Last-Event-ID.",
+    querystring: z.object({ after: z.coerce.number().int().min(0).optional() }),
+    response: {
+      200: {
+        description: "The events",
+        content: { "application/x-ndjson": { schema: event }, "text/event-stream": { schema: event } },
+      },
+      404: problemSchema,
+    },
+  };
 }
 
 /**

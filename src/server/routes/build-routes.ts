@@ -4,7 +4,7 @@ import type { BuildRequest, BuildRun, RunEvent } from "../../pipeline/factory.ts
 import { addAuditEvent } from "../../store/event-records.ts";
 import type { Caller } from "../access.ts";
 import type { ApiApp, ApiContext } from "../api-app.ts";
-import { sendEvents } from "../event-stream.ts";
+import { eventSchemas, sendEvents } from "../event-stream.ts";
 import {
   acceptedBuildSchema,
   buildRequestSchema,
@@ -96,20 +96,8 @@ function logRoute(app: ApiApp, context: ApiContext): void {
         operationId: "followBuild",
         tags: ["builds"],
         summary: "Follow a build: its events so far, then live ones until it ends",
-        description:
-          "Server-sent events where Accept asks for text/event-stream, else one JSON object a line. Goes on after the event named by ?after= or Last-Event-ID.",
         params,
-        querystring: z.object({ after: z.coerce.number().int().min(0).optional() }),
-        response: {
-          200: {
-            description: "The events",
-            content: {
-              "application/x-ndjson": { schema: runEventSchema },
-              "text/event-stream": { schema: runEventSchema },
-            },
-          },
-          404: problemSchema,
-        },
+        ...eventSchemas(runEventSchema),
       },
     },
     async (request, reply) => {

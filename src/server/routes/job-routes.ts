@@ -6,7 +6,7 @@ import { listProjects } from "../../store/projects-records.ts";
 import { getRun, listRuns, type RunRecord } from "../../store/run-records.ts";
 import type { Caller } from "../access.ts";
 import type { ApiApp, ApiContext } from "../api-app.ts";
-import { sendEvents } from "../event-stream.ts";
+import { eventSchemas, sendEvents } from "../event-stream.ts";
 import { cancelSchema, problemSchema } from "../schemas.ts";
 import { jobEventSchema, jobListSchema, jobRevivalSchema, jobSchema } from "./job-schemas.ts";
 
@@ -66,20 +66,8 @@ function logRoute(app: ApiApp, context: ApiContext): void {
         operationId: "followJob",
         tags: ["jobs"],
         summary: "Follow a job: its events so far, then live ones until it ends",
-        description:
-          "Server-sent events where Accept asks for text/event-stream, else one JSON object a line. Goes on after the event named by ?after= or Last-Event-ID.",
         params,
-        querystring: z.object({ after: z.coerce.number().int().min(0).optional() }),
-        response: {
-          200: {
-            description: "The events",
-            content: {
-              "application/x-ndjson": { schema: jobEventSchema },
-              "text/event-stream": { schema: jobEventSchema },
-            },
-          },
-          404: problemSchema,
-        },
+        ...eventSchemas(jobEventSchema),
       },
     },
     async (request, reply) => {
