@@ -33,7 +33,7 @@ export const errorCodes = {
   unsatisfiable: { status: 422, exit: 3, about: "The packages cannot be installed together" },
   digest_mismatch: { status: 502, exit: 5, about: "Bytes do not have the digest that was promised" },
   archive_hostile: { status: 422, exit: 3, about: "An archive holds something that it must not" },
-  script_failed: { status: 500, exit: 1, about: "A maintainer script failed" },
+  script_failed: { status: 500, exit: 1, about: "A maintainer script, or an instruction of a Containerfile, failed" },
   upstream_unreachable: { status: 502, exit: 7, about: "An upstream could not be reached" },
   disk_full: { status: 507, exit: 6, about: "The disk is full" },
   data_locked: { status: 409, exit: 1, about: "Another server owns the data folder" },

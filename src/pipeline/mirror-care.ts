@@ -23,6 +23,7 @@ import {
   readLockFile,
   readPurl,
 } from "../mirror/mirror.ts";
+import { sha256Digest } from "../model/digest.ts";
 import { addAuditEvent } from "../store/event-records.ts";
 import { searchEvents } from "../store/event-search-records.ts";
 import { listMirrorUsage, type MirrorUsageRecord } from "../store/mirror-care-records.ts";
@@ -186,7 +187,7 @@ async function clean(ground: CareGround, job: RunContext): Promise<CleanReport> 
 /** A lock is text: the largest of real projects have some ten megabytes. */
 const lockBytes = 64 * 1024 * 1024;
 
-async function prefetchFile({ mirror }: CareGround, job: RunContext): Promise<PrefetchReport> {
+async function prefetchFile({ mirror, store }: CareGround, job: RunContext): Promise<PrefetchReport> {
   const { file, actor } = job.input as { readonly file: string; readonly actor: string };
   const facts = await stat(file).catch(() => undefined);
   if (facts?.isFile() !== true) throw new Failure("not_found", `Cannot prefetch from "${file}": there is no such file`);
@@ -200,6 +201,13 @@ async function prefetchFile({ mirror }: CareGround, job: RunContext): Promise<Pr
       actor,
       signal: job.signal,
       onProgress: ({ done, total }) => job.emit({ kind: "progress", phase: "prefetch", done, total, unit: "files" }),
+      async keep(sha256, bytes) {
+        const expected = sha256Digest(sha256);
+        if (await store.blobs.touch(expected)) return true;
+        if (bytes === undefined) return false;
+        await store.blobs.put(bytes, { expected });
+        return true;
+      },
     },
     lock,
   );

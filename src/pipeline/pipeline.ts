@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { importAdvisories } from "../advisories/advisories.ts";
 import { isoSeconds } from "../base/clock.ts";
@@ -16,9 +15,10 @@ import { addProof, listImageRecords, newestProof } from "../store/images-records
 import { getRun, type RunRecord } from "../store/run-records.ts";
 import { openStore, type Store, touchingBlobs } from "../store/store.ts";
 import type { BuildContext, ProofRequest, Site } from "./build-context.ts";
+import { buildKey, openBuildLanes } from "./build-lanes.ts";
 import { openFeatures } from "./features.ts";
 import type { BuildRequest, BuildRun, Factory, ImageSummary } from "./factory.ts";
-import { mint, recipeFolder } from "./mint.ts";
+import { mint } from "./mint.ts";
 import { inquiries } from "./inquiries.ts";
 import { openSealedDoors } from "./sealed-doors.ts";
 
@@ -83,6 +83,7 @@ async function assemble({ config, store, log, isStanding, proves }: Assembly): P
   let host = defaultHost(config);
   const queue = await openQueue({ store, log, concurrency: jobCount });
   const schedules = openSchedules({ store, log });
+  const lanes = openBuildLanes({ store, config });
   const site: Site = {
     store: touched,
     registry,
@@ -114,8 +115,8 @@ async function assemble({ config, store, log, isStanding, proves }: Assembly): P
     schedules,
     followEvents: async (following) => await followEvents({ ...following, store, log }),
     announce: (url) => void (host = new URL(url).host),
-    startBuild: async (request) =>
-      await queue.enqueue({ name: "build", input: request, concurrencyKey: await laneOf({ request, config }) }),
+    startBuild: (request) =>
+      lanes.enter(request, (lane) => queue.enqueue({ name: "build", input: request, concurrencyKey: lane })),
     watch: (runId, after, signal) => watchRun(queue, { runId, after: after ?? 0, signal }),
     run: async (runId) => buildRun(await getRun(store.db, runId)),
     cancelBuild: (runId) => queue.cancel(runId),
@@ -176,19 +177,6 @@ const pendingMax = 200;
 
 /** Runs at the same time; builds and proofs are three of them at most. */
 const jobCount = 4;
-
-/** Builds of packages and proofs take turns: each uses the whole machine, and those of a recipe share its kept system. */
-const buildKey = "build";
-
-/** Sealed builds share nothing but bases, and wait for the network and for single programs most of the time. */
-const sealedLanes = ["sealed-a", "sealed-b"] as const;
-let nextLane = 0;
-
-/** Builds of one lane take turns. What cannot be read says so when it runs. */
-async function laneOf(wish: Parameters<typeof recipeFolder>[0]): Promise<string> {
-  const text = await readFile(join(await recipeFolder(wish), "image.yaml"), "utf8").catch(() => "");
-  return /^containerfile:/m.test(text) ? sealedLanes[nextLane++ % sealedLanes.length]! : buildKey;
-}
 
 async function runBuild(site: Site, job: RunContext): Promise<{ image: Digest }> {
   const request = job.input as BuildRequest;

@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readFile, readdir, realpath, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { createServer, type AddressInfo, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { run } from "../../src/base/child.ts";
 import { parseTestFile, runStructureTests } from "../../src/build/build.ts";
 import type { Factory } from "../../src/pipeline/factory.ts";
 import type { AptRepository } from "../fixtures/apt-repository.ts";
 import { debWithChangelog } from "../fixtures/changed-deb.ts";
 import { makeDeb, type Deb } from "../fixtures/deb.ts";
+import { hasPerl, perlLayer } from "../fixtures/perl-layer.ts";
 import { configurableNames, placeholderApt, realDebianPackages, repositoryOf } from "../fixtures/real-packages.ts";
-import { tarBytes, type RawEntry } from "../fixtures/tar-bytes.ts";
+import type { RawEntry } from "../fixtures/tar-bytes.ts";
 import { build, makeSite, type TestSite, type WatchedBuild } from "../pipeline/site.ts";
 
 const escape = await readFile(new URL("./chamber-escape.pl", import.meta.url), "utf8");
@@ -221,35 +221,17 @@ function hostile({ folder, args }: Bait): Deb[] {
   ];
 }
 
-const machinePerl = (await run("sh", ["-c", "ldd /usr/bin/perl"]).catch(() => undefined))?.stdout ?? "";
-
-describe("commands of structure tests", { skip: machinePerl === "" ? "the machine has no perl" : false }, () => {
+describe("commands of structure tests", { skip: (await hasPerl()) ? false : "the machine has no perl" }, () => {
   let bait: Bait;
   before(async () => void (bait = await layBait()));
   after(async () => await bait.close());
-
-  /** An image of nothing but the machine's own perl. */
-  const makeLayer = async (): Promise<string> => {
-    const libraries = [...machinePerl.matchAll(/(\/\S+) \(0x/g)].map((match) => match[1]!);
-    const entries: RawEntry[] = [
-      { path: "escape.pl", content: escape, mode: 0o755 },
-      { path: "etc/passwd", content: "root:x:0:0::/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n" },
-    ];
-    for (const path of ["/usr/bin/perl", ...libraries])
-      entries.push({ path: path.slice(1), content: await readFile(await realpath(path)), mode: 0o755 });
-    const layer = join(bait.folder, "layer");
-    await writeFile(layer, tarBytes(entries));
-    return layer;
-  };
 
   for (const user of ["root", "app"])
     it(`reach nothing of the machine as ${user}`, async () => {
       const work = await mkdtemp(join(tmpdir(), "mintmark-commands-"));
       await mkdir(join(work, "work"));
       const layer = join(work, "layer.tar");
-      const made = await makeLayer();
-      await writeFile(layer, await readFile(made));
-      await rm(made);
+      await writeFile(layer, await perlLayer([{ path: "escape.pl", content: escape, mode: 0o755 }]));
       const config = { architecture: process.arch === "x64" ? "amd64" : process.arch, os: "linux" };
       const image = { config: { ...config, config: { Env: ["LD_PRELOAD="], User: user } }, layers: [layer] };
       const test = { name: "escape", command: "/usr/bin/perl", args: ["/escape.pl", ...bait.args] };

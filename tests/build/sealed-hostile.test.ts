@@ -9,6 +9,7 @@ import { exitAddress } from "../../src/build/build.ts";
 import type { ContainerfileLock } from "../../src/model/containerfile-lock.ts";
 import { sha256Digest, type Digest } from "../../src/model/digest.ts";
 import type { Manifest } from "../../src/model/oci.ts";
+import { getRun } from "../../src/store/run-records.ts";
 import { build, type WatchedBuild } from "../pipeline/site.ts";
 import { openSealedSite, sealedObstacle, type SealedTestSite } from "./sealed-site.ts";
 
@@ -178,6 +179,29 @@ describe("a sealed build of hostile and clumsy Containerfiles", { skip: obstacle
     assert.equal(again.run.image, run.image);
   });
 
+  it("is made offline where a prefetch has brought what its lock names", async () => {
+    const fetched = ["ms", "ms/-/ms-2.1.3.tgz"].map((path) => `--output /dev/null ${exitAddress}/mirror/npm/${path}`);
+    const folder = await recipe("ahead", `FROM test/base\nRUN curl --silent --fail ${fetched.join(" ")}\n`);
+    const { run } = await build(site.factory, { recipe: folder });
+    await site.factory.settled();
+    const bodies = (await lockOf(folder)).requests.map(({ sha256 }) => sha256Digest(sha256!));
+    assert.equal(bodies.length, 2);
+    for (const body of bodies) assert.ok(await site.factory.store.blobs.delete(body));
+    const id = await site.factory.mirrorCare.startPrefetch({ file: join(folder, lockName), actor: "test" });
+    await site.factory.settled();
+    const outcome = (await getRun(site.factory.store.db, id))?.output as {
+      readonly failed: readonly unknown[];
+      readonly skipped: readonly { readonly title: string }[];
+    };
+    assert.deepEqual(outcome.failed, []);
+    assert.match(outcome.skipped[0]?.title ?? "", /^base test\/base@sha256:/);
+    const offline = await site.reopen({ MINTMARK_MIRROR_OFFLINE: "true" });
+    const again = await build(offline, { recipe: folder, mode: "locked" });
+    await site.reopen();
+    assert.equal(again.run.failure, undefined);
+    assert.equal(again.run.image, run.image);
+  });
+
   it("refuses a lock that was cut short, and one whose base is gone, with what to do", async () => {
     const folder = await recipe("cut", "FROM test/base\nRUN echo hello > /hello\n");
     assert.equal((await build(site.factory, { recipe: folder })).run.failure, undefined);
@@ -199,6 +223,24 @@ describe("a sealed build of hostile and clumsy Containerfiles", { skip: obstacle
   it("refuses what it cannot do with the line, before anything runs", async () => {
     const secret = await recipe("secret", "FROM test/base\nRUN --mount=type=secret,id=token cat /run/secrets/token\n");
     assert.match((await build(site.factory, { recipe: secret })).run.failure?.message ?? "", /line 2: .*"secret"/);
+  });
+
+  it("names the instruction that failed by its line, how it ended, and its last lines", async () => {
+    const failing = "for one in $(seq 20); do echo line $one of it; done; echo to stderr >&2; exit 7";
+    const folder = await recipe(
+      "failing",
+      `FROM test/base AS first\nRUN true\n\nFROM first\n# why\nRUN true && \\\n  sh -c '${failing}'\n`,
+    );
+    const { failure } = (await build(site.factory, { recipe: folder })).run;
+    assert.equal(failure?.code, "script_failed");
+    assert.match(failure.message, /^Cannot run line 6 of the Containerfile, "RUN true && sh -c .*": it ended with 7$/);
+    const shown = (failure.hint ?? "").split("\n").map((line) => line.trim());
+    assert.equal(shown.length, 12);
+    assert.ok(shown.includes("line 20 of it") && shown.includes("to stderr") && !shown.includes("line 8 of it"));
+    const copying = await recipe("copying", "FROM test/base\nCOPY lost /x\n");
+    const lost = (await build(site.factory, { recipe: copying })).run.failure;
+    assert.match(lost?.message ?? "", /^Cannot run line 2 of the Containerfile, "COPY lost \/x": .*no such file/);
+    assert.doesNotMatch(lost?.message ?? "", /sealed-|cache\/work/);
   });
 
   it("builds stages, mounts, owners and modes as they are written", async () => {

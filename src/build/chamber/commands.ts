@@ -50,12 +50,11 @@ async function runOne(overlay: Overlay, { commands, user, workdir }: CommandRun,
     await using room = await openRoom(overlay.root, confinement);
     const startedAt = tickMs();
     const result = await room.runLast(command);
-    const { code, stdout, stderr } = result;
+    const { code, stdout, stderr, isLate } = result;
     outcome = { stdout, stderr, exitCode: code, durationMs: tickMs() - startedAt };
     const fault = faultOf(result, command);
     if (fault !== undefined) return { ...outcome, fault };
-    if (code === 137 && outcome.durationMs >= timeoutMs)
-      return { ...outcome, fault: `it ran for over ${timeoutMs / 1000} s` };
+    if (isLate) return { ...outcome, fault: `it ran for over ${timeoutMs / 1000} s` };
   }
   return outcome;
 }

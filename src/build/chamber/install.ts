@@ -24,8 +24,9 @@ import { Farm, parseDiversions, type Diversion, type FarmTree } from "./farm.ts"
 import type { ChamberMessage, ChamberPackage, InstallJob } from "./job.ts";
 import { followNoLinks, makeOverlay, mountOverlay, unmountOverlay, type Overlay } from "./mounts.ts";
 import { isPlain } from "./plain-path.ts";
-import { limitRooms, openRoom, scriptConfinement, type Room } from "./room.ts";
+import { limitRooms, openRoom, scriptConfinement, type Room, type RoomResult } from "./room.ts";
 import { cacheLibraries, repair } from "./runtime.ts";
+import { scriptFailure } from "./script-failure.ts";
 
 type Tell = (message: ChamberMessage) => void;
 
@@ -242,24 +243,18 @@ async function runScript(site: OpenSite, tree: FarmTree, script: Script): Promis
     DPKG_ADMINDIR: "/var/lib/dpkg",
     DPKG_ROOT: "",
   };
-  const { code, stdout, stderr } = await site.room.run({
+  const result = await site.room.run({
     argv: [script.path, ...script.args],
     env,
     timeoutMs: limits.configureMs,
   });
-  if (code !== 0)
-    throw scriptFailure(`${script.name} of "${tree.name}"`, `it ended with ${code}`, `${stdout}\n${stderr}`);
+  if (result.code === 0) return;
+  const lines = [...result.stdout.split("\n"), ...result.stderr.split("\n")];
+  throw scriptFailure(`${script.name} of "${tree.name}"`, ended(result), lines);
 }
 
-/** Lines of a script that failed which a person is shown; they are aligned with the first one. */
-const shownLines = 12;
-
-function scriptFailure(what: string, state: string, output: string): Failure {
-  const lines = output.split("\n").filter((line) => line.trim() !== "");
-  return new Failure("script_failed", `Cannot run ${what}: ${state}`, {
-    hint: lines.length === 0 ? "The script printed nothing" : lines.slice(-shownLines).join("\n       "),
-    details: { output: lines.slice(-40) },
-  });
+function ended({ code, isLate }: RoomResult): string {
+  return isLate ? `it did not end within ${limits.configureMs / 60_000} minutes` : `it ended with ${code}`;
 }
 
 interface Counter {
@@ -280,18 +275,18 @@ async function configure(
     const name = /^Setting up (\S+)/.exec(line)?.[1];
     if (name !== undefined) tell({ kind: "progress", done: ++counter.configured, total: counter.total, note: name });
   };
-  const { code } = await room.run({
+  const result = await room.run({
     argv: ["dpkg", "--configure", ...(names === "all" ? ["--pending"] : names)],
     env: environment,
     timeoutMs: limits.configureMs,
     onLine,
   });
-  if (code === 0) return;
+  if (result.code === 0) return;
   const package_ = /error processing package (\S+)/.exec(output.join("\n"))?.[1];
   throw scriptFailure(
     package_ === undefined ? "dpkg --configure" : `the configuration of "${package_}"`,
-    `it ended with ${code}`,
-    output.join("\n"),
+    ended(result),
+    output,
   );
 }
 
@@ -300,7 +295,7 @@ async function audit({ overlay, environment, room }: OpenSite): Promise<void> {
   if (!existsSync(join(overlay.root, "usr/bin/dpkg"))) return;
   const { stdout, code } = await room.run({ argv: ["dpkg", "--audit"], env: environment });
   if (code !== 0 || stdout.trim() !== "")
-    throw scriptFailure("dpkg --audit", "packages are not wholly installed", stdout);
+    throw scriptFailure("dpkg --audit", "packages are not wholly installed", stdout.split("\n"));
 }
 
 /**

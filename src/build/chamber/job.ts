@@ -1,3 +1,4 @@
+import type { NamedInstruction } from "../containerfile/failed-step.ts";
 import type { PrivateRoot } from "./private-root.ts";
 import type { RuntimeRepairs } from "./runtime.ts";
 
@@ -97,6 +98,8 @@ export interface SealedBuildJob {
   /** Buildah's arguments after `build`. */
   readonly args: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
+  /** The instructions of each stage, to name the one that fails. */
+  readonly stages: readonly (readonly NamedInstruction[])[];
   /** Where Buildah writes the image's id, and where its store lies. */
   readonly idFile: string;
   readonly graphRoot: string;

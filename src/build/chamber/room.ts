@@ -62,6 +62,8 @@ export interface RoomResult {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
+  /** Whether it was ended because its time was over. */
+  readonly isLate: boolean;
 }
 
 /** A mounted system that programs run in and cannot leave. */
@@ -83,6 +85,12 @@ const shellName = "mintmark-room";
 
 /** Our shell's variable for what cannot stand in a line. */
 const lineBreak = "mintmark_newline";
+
+/** What ended by SIGKILL has come to. */
+const killedCode = 128 + 9;
+
+/** How `unshare` of util-linux 2.38 says that its child has ended by SIGKILL: it wants to end so itself, and cannot. */
+const unshareKilled = "unshare: sigprocmask unblock failed: Invalid argument\n";
 
 const loop = `${lineBreak}='\n'\nwhile IFS= read -r mintmark_line; do eval "$mintmark_line"; done`;
 
@@ -221,12 +229,24 @@ class ShellRoom implements Room {
     { timeoutMs, onLine }: Pick<RoomCommand, "timeoutMs" | "onLine">,
     mark: string | undefined,
   ): Promise<RoomResult> {
-    const timer = timeoutMs === undefined ? undefined : setTimeout(() => this.#end(), timeoutMs);
+    let isLate = false;
+    const stop = (): void => {
+      isLate = true;
+      this.#end();
+    };
+    const timer = timeoutMs === undefined ? undefined : setTimeout(stop, timeoutMs);
     try {
       const [stdout = "", stderr = ""] = await Promise.all(this.#outputs.map((output) => output.until(mark, onLine)));
       const [text, told] = mark === undefined ? [stdout] : cut(stdout, mark);
       const code = told === undefined ? await this.#ended : Number(told);
-      return { code, stdout: text, stderr: mark === undefined ? stderr : cut(stderr, mark)[0] };
+      const complaint = mark === undefined ? stderr : cut(stderr, mark)[0];
+      const isKilled = isLate || (told === undefined && code === 1 && complaint.endsWith(unshareKilled));
+      return {
+        code: isKilled ? killedCode : code,
+        stdout: text,
+        stderr: isKilled && complaint.endsWith(unshareKilled) ? complaint.slice(0, -unshareKilled.length) : complaint,
+        isLate,
+      };
     } finally {
       clearTimeout(timer);
     }
@@ -244,6 +264,7 @@ function start({ argv, env, workdir = "/" }: Pick<RoomCommand, "argv" | "env" | 
   const variables = Object.entries(env).filter(([name]) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name));
   return [
     `cd -- ${quote(workdir)} || exit 126`,
+    // Bash sets `SHLVL` and `_` once more for whatever it starts.
     "unset PWD OLDPWD SHLVL LC_ALL TZ",
     ...variables.map(([name, value]) => `export ${quote(`${name}=${value}`)}`),
     `exec ${argv.map(quote).join(" ")} </dev/null`,

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { request as httpRequest } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { after, before, describe, it } from "node:test";
 import { openStore, type Store } from "../../store/store.ts";
+import { sha256Digest } from "../../model/digest.ts";
 import { silentLog } from "../../base/log.ts";
 import type { Exit, ExitRead } from "./exit.ts";
 import { openGateway } from "./gateway.ts";
@@ -103,6 +104,19 @@ describe("the exit of a sealed build", () => {
       replay.refused.map(({ kind, address }) => [kind, address]),
       [["unlocked", "npm/b"]],
     );
+  });
+
+  it("gives no body whole that the store no longer has as it was", async () => {
+    const requests = openRequests();
+    await during(requests, exit, async (get) => void (await get("/mirror/npm/rotten")));
+    const { sha256 } = requests.locked().requests[0]!;
+    const path = await store.blobs.localPath(sha256Digest(sha256!));
+    const { size } = await stat(path);
+    await chmod(path, 0o644);
+    await writeFile(path, "x".repeat(size));
+    await during(openRequests(requests.locked()), undefined, async (get) => {
+      await assert.rejects(get("/mirror/npm/rotten"), /aborted|hang up|ECONNRESET/);
+    });
   });
 
   it("tells wishes apart where they were answered differently", async () => {

@@ -6,6 +6,7 @@ import { Failure } from "../../base/errors.ts";
 import type { ChamberMessage, ImportBaseJob, SealedBuildJob, SealedBuildResult } from "../chamber/job.ts";
 import { enterPrivateRoot } from "../chamber/private-root.ts";
 import { policyPath } from "./buildah.ts";
+import { failedStep, stepIn, type Step } from "./failed-step.ts";
 import { watchLeftRunning } from "./left-running.ts";
 
 /** Lays a base image into a store of its own, from where builds only read it. @throws Failure `script_failed` */
@@ -29,7 +30,7 @@ export async function importBase({ layout, name, environment: env }: Omit<Import
  *
  * The network namespace has a loopback and nothing else; the forwarder on it pipes bytes to the exit's socket.
  *
- * @throws Failure `script_failed` with the last lines, where an instruction fails
+ * @throws Failure `script_failed` with the instruction, how it ended and its last lines
  */
 export async function sealedBuild(
   job: SealedBuildJob,
@@ -72,52 +73,35 @@ async function openForwarder({ port, socketPath }: SealedBuildJob): Promise<Serv
   return server;
 }
 
-/** Lines of a failed build that the message shows. */
-const shownLines = 12;
+/** Lines of the instruction under way that are kept for when it fails. */
+const keptLines = 60;
 
-async function build({ args, environment }: SealedBuildJob, tell: (message: ChamberMessage) => void): Promise<void> {
+async function build(
+  { args, environment, stages }: SealedBuildJob,
+  tell: (message: ChamberMessage) => void,
+): Promise<void> {
   const last: string[] = [];
-  let step = "";
+  let step: Step | undefined;
   let stepCount = 0;
   const leftRunning = watchLeftRunning();
   const onLine = (line: string): void => {
-    const found = /^(?:\[\d+\/\d+\] )?STEP (\d+)\/(\d+): (.*)$/.exec(line);
-    if (found === null) {
+    const begun = stepIn(line);
+    if (begun === undefined) {
       last.push(line);
-      if (last.length > shownLines) last.shift();
+      if (last.length > keptLines) last.shift();
     } else {
       const left = leftRunning.end();
       if (left.length > 0)
         tell({ kind: "log", line: `ended what the last instruction left running: ${left.join(", ")}` });
-      step = found[3]!;
+      step = begun;
       last.length = 0;
-      tell({ kind: "progress", done: stepCount++, total: Number(found[2]), note: step });
+      tell({ kind: "progress", done: stepCount++, total: step.total, note: step.text });
     }
     tell({ kind: "log", line });
   };
   // Our own umask must not show in the image; the limit keeps programs that close every file from doing so for minutes.
   const { code } = await run("buildah", ["build", ...args], { env: environment, onLine });
-  if (code === 0) return;
-  throw new Failure("script_failed", `The Containerfile failed at "${step}": ${told(last)}`, {
-    details: { step, lines: [...last] },
-  });
-}
-
-function told(lines: readonly string[]): string {
-  const own = lines.filter(
-    (line) => line.trim() !== "" && !/^(?:time="|Error: |error building|subprocess exited|exit status)/.test(line),
-  );
-  return plainly(own.at(-1) ?? lines.at(-1) ?? "without a word");
-}
-
-/** Buildah prints its own structures, which hold every variable, before or after what it means. */
-function plainly(line: string): string {
-  return line
-    .trim()
-    .replace(/^Error: (?:building|committing container) (?:at|for) (?:STEP ".*?"|step \{.*\}): /s, "")
-    .replace(/ ?&imagebuilder\.Step\{.*$/s, "")
-    .replace(/\S*\bcopier\.request\{.*\}: /s, "")
-    .replaceAll(/"?\/\S*\/work\/context\/?/g, '"');
+  if (code !== 0) throw failedStep(step, last, stages);
 }
 
 async function inspect(id: string, env: Readonly<Record<string, string>>): Promise<string> {

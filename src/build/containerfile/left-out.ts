@@ -22,6 +22,11 @@ const traces: readonly { readonly paths: RegExp; readonly why: string }[] = [
   },
   { paths: /(?:^|\/)\.cache\/pip(?:\/|$)/, why: "pip's cache, by time" },
   {
+    paths: /(?:^|\/)\.cache\/pnpm(?:\/|$)/,
+    why: "pnpm's copies of documents, by time and address; packages lie elsewhere",
+  },
+  { paths: /(?:^|\/)\.cache\/yarn\/v\d+(?:\/|$)/, why: "the cache of Yarn 1, by time and address" },
+  {
     paths: /(?:^|\/)\.m2\/repository\/.*(?:\.lastUpdated|resolver-status\.properties)$/,
     why: "Maven's notes on whom it asked, and when",
   },

@@ -86,7 +86,7 @@ async function layOutJob(
   run: Run,
   { folder, laidOut, socketFolder }: Place & { readonly socketFolder: string },
 ): Promise<SealedBuildJob> {
-  const { loaded, head, settings } = run;
+  const { loaded, parsed, head, settings } = run;
   const on = join(folder, "root");
   const work = join(folder, "work");
   const context = join(work, "context");
@@ -114,6 +114,9 @@ async function layOutJob(
     port: Number(new URL(exitAddress).port),
     args: buildahArgs({ run, mounts, idFile, file, context }),
     environment: { ...store.environment, http_proxy: exitAddress, https_proxy: exitAddress },
+    stages: parsed.stages.map(({ instructions }) =>
+      instructions.map(({ keyword, text, line }) => ({ keyword, text, line })),
+    ),
     idFile,
     graphRoot: store.graphRoot,
     resultFolder,
@@ -172,6 +175,8 @@ function buildahArgs({ run, mounts, idFile, file, context }: BuildahInput): stri
   ];
 }
 
+const allowHint = "docs/how-to/build-containerfiles.md tells what a sealed build can reach, and how to allow more";
+
 /** A build that failed because the exit said no tells what it said. */
 function explained(error: unknown, requests: Requests): unknown {
   if (!(error instanceof Failure) || error.code !== "script_failed") return error;
@@ -182,7 +187,7 @@ function explained(error: unknown, requests: Requests): unknown {
     last.kind === "broken" ? "upstream_unreachable" : "script_failed",
     `${error.message}. The exit had refused ${last.method} "${last.address}": ${last.reason}`,
     {
-      hint: "docs/how-to/build-containerfiles.md tells what a sealed build can reach, and how to allow more",
+      hint: `${error.hint ?? ""}\n       ${allowHint}`.trim(),
       details: { ...error.details, refused: requests.refused },
       cause: error,
     },

@@ -27,6 +27,15 @@ interface Circumstances {
 
 const noProxy = "127.0.0.1,localhost";
 
+/**
+ * Folders that come into no layer: what is in them tells of times, and of downloads that nobody needs any more.
+ *
+ * Poetry's, Yarn's and pnpm's are not among them: environments and packages in use lie in theirs.
+ */
+const caches = ["npm", "pip", "uv", "go-build"] as const;
+
+const cacheFolder = (name: (typeof caches)[number]): string => `${buildFolder}/cache/${name}`;
+
 /** Settings of the clients of all formats, and what keeps caches and notes of time out of the image. */
 export function sealedSettings(
   clients: readonly ExitClient[],
@@ -34,7 +43,6 @@ export function sealedSettings(
 ): SealedSettings {
   const files = new Map([...clients.flatMap(filesOf), [aptTimePath, isReplay ? aptPatience : aptNothing]]);
   if (aptSources.length > 0) files.set(aptSourcesPath, aptSourcesFile(aptSources));
-  const caches = ["npm", "pip", "go-build"];
   return {
     proxies: {
       http_proxy: exitAddress,
@@ -46,14 +54,17 @@ export function sealedSettings(
     },
     args: {
       SOURCE_DATE_EPOCH: String(epochSeconds),
-      PIP_CACHE_DIR: `${buildFolder}/cache/pip`,
+      PIP_CACHE_DIR: cacheFolder("pip"),
       PIP_DISABLE_PIP_VERSION_CHECK: "1",
-      npm_config_cache: `${buildFolder}/cache/npm`,
+      npm_config_cache: cacheFolder("npm"),
       npm_config_update_notifier: "false",
       npm_config_audit: "false",
       npm_config_fund: "false",
       npm_config_omit_lockfile_registry_resolved: "true",
-      GOCACHE: `${buildFolder}/cache/go-build`,
+      UV_CACHE_DIR: cacheFolder("uv"),
+      // The cache lies on another mount, to which nothing can be linked.
+      UV_LINK_MODE: "copy",
+      GOCACHE: cacheFolder("go-build"),
       ...Object.assign({}, ...clients.map(({ environment }) => environment)),
     },
     mountPoints: [...files.keys()].map((path) => path.slice(1)),
@@ -68,7 +79,7 @@ export function sealedSettings(
       for (const name of caches) {
         const from = join(folder, "caches", name);
         await mkdir(from, { recursive: true, mode: 0o777 });
-        mounts.push({ from, to: `${buildFolder}/cache/${name}`, isWritable: true });
+        mounts.push({ from, to: cacheFolder(name), isWritable: true });
       }
       return mounts;
     },

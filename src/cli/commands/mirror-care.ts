@@ -123,7 +123,7 @@ function definePrefetch(command: Command, run: RunAction): void {
       "after",
       examples(
         ["mintmark mirror prefetch package-lock.json", "what npm ci will ask for"],
-        ["mintmark mirror prefetch recipes/app/mintmark.lock", "what a build will ask for"],
+        ["mintmark mirror prefetch recipes/app/lock.containerfile-amd64.json", "what a build will ask for"],
       ),
     )
     .action(

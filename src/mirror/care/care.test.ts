@@ -292,6 +292,7 @@ test("prefetching asks as clients do, goes on to what answers name, and tells wh
       actor: "ann",
       signal: new AbortController().signal,
       onProgress: () => undefined,
+      keep: () => Promise.resolve(true),
     },
     readLockFile("requirements.txt", `demo==1.0 --hash=sha256:${sha256}\nmissing==3\n`),
   );
@@ -305,5 +306,70 @@ test("prefetching asks as clients do, goes on to what answers name, and tells wh
   assert.deepEqual(
     report.failed.map(({ title }) => title),
     ["missing 3"],
+  );
+});
+
+test("prefetching from the lock of a sealed build asks for indexes first, and has the store keep what is made up", async () => {
+  const hash = (text: string): string => createHash("sha256").update(text).digest("hex");
+  const bodies: Readonly<Record<string, string>> = { "dists/x": "index", "pool/a.deb": "package", moved: "today" };
+  const request = (address: string, more: object): object => ({ method: "GET", address, status: 200, ...more });
+  const lock = {
+    schemaVersion: 1,
+    kind: "containerfile",
+    recipe: { name: "app", sha256: hash("") },
+    containerfile: { path: "Containerfile", sha256: hash("") },
+    context: { sha256: hash(""), fileCount: 0 },
+    architecture: "amd64",
+    args: {},
+    epochSeconds: 1,
+    bases: [{ reference: "team/base", digest: `sha256:${hash("base")}` }],
+    upstreams: [],
+    requests: [
+      request("apt/pool/a.deb", { sha256: hash("package"), purl: "pkg:deb/a@1" }),
+      request("apt/dists/x", { sha256: hash("index") }),
+      request("apt/moved", { sha256: hash("yesterday") }),
+      request("apt/gone", { status: 404 }),
+      request("apt/dists/x", { method: "HEAD" }),
+    ],
+  };
+  const asked: string[] = [];
+  const kept = new Map<string, string | undefined>();
+  const report = await prefetch(
+    {
+      answer({ repository, path }) {
+        asked.push(path);
+        const exchange = Promise.resolve({
+          repository,
+          format: "apt",
+          key: path,
+          status: 200,
+          outcome: "hit",
+        } as const);
+        return Promise.resolve({ status: 200, headers: {}, body: Buffer.from(bodies[path]!), exchange });
+      },
+      repositories: [],
+      actor: "ann",
+      signal: new AbortController().signal,
+      onProgress: () => undefined,
+      keep(sha256, bytes) {
+        kept.set(sha256, bytes?.toString());
+        return Promise.resolve(sha256 !== hash("package"));
+      },
+    },
+    readLockFile("lock.containerfile-amd64.json", JSON.stringify(lock)),
+  );
+  assert.deepEqual(asked, ["dists/x", "moved", "pool/a.deb"]);
+  assert.equal(kept.get(hash("index")), "index");
+  assert.ok(!kept.has(hash("today")), "what is not in the lock is of no use");
+  assert.deepEqual(
+    report.failed.map(({ title, reason }) => [title, reason.split(" ").slice(0, 3).join(" ")]),
+    [
+      ["apt/moved", "the lock says"],
+      ["apt/pool/a.deb", "the store did"],
+    ],
+  );
+  assert.deepEqual(
+    report.skipped.map(({ title }) => title),
+    [`base team/base@sha256:${hash("base")}`],
   );
 });

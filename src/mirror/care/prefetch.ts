@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { mapParallel } from "../../base/pool.ts";
 import { Failure, messageOf } from "../../base/errors.ts";
+import { limits } from "../../base/limits.ts";
 import type { MirrorAnswer, MirrorRead, MirrorRepository } from "../contract.ts";
 import type { LockWishes, Wish } from "./locks/wish.ts";
 
@@ -11,6 +12,8 @@ export interface PrefetchGround {
   readonly actor: string;
   readonly signal: AbortSignal;
   readonly onProgress: (report: PrefetchReport) => void;
+  /** Makes sure that the store itself has some bytes, by their SHA-256 in hex. */
+  readonly keep: (sha256: string, bytes: Buffer | undefined) => Promise<boolean>;
 }
 
 /** What a prefetch brought, what was here already, and what could not be had; sizes in bytes. */
@@ -31,6 +34,8 @@ export interface PrefetchReport {
 const width = 6;
 /** An answer that tells of others is read into memory up to here. */
 const readBytes = 64 * 1024 * 1024;
+/** What the mirror makes up on the spot is small; all else it has stored itself. */
+const keptBytes = limits.requestBytes;
 const failedMax = 200;
 
 /** Fetches all that a lock names through the mirror, just as its clients would: what comes is verified and kept. */
@@ -46,7 +51,20 @@ export async function prefetch(ground: PrefetchGround, lock: LockWishes): Promis
     skipped: lock.skipped,
   };
   const seen = new Set<string>();
-  let wishes: readonly Wish[] = lock.wishes;
+  for (const wishes of [lock.first ?? [], lock.wishes]) await grantAll(ground, wishes, { report, seen });
+  return report;
+}
+
+/** A prefetch under way. */
+interface Progress {
+  readonly report: PrefetchReport;
+  /** What was asked for already, with the repository. */
+  readonly seen: Set<string>;
+}
+
+/** Asks for wishes, and for what their answers name. */
+async function grantAll(ground: PrefetchGround, all: readonly Wish[], { report, seen }: Progress): Promise<void> {
+  let wishes = all;
   while (wishes.length > 0) {
     const fresh = wishes.filter(({ paths, repository = "" }) => {
       const key = `${repository} ${paths[0]!}`;
@@ -62,7 +80,6 @@ export async function prefetch(ground: PrefetchGround, lock: LockWishes): Promis
     });
     wishes = more;
   }
-  return report;
 }
 
 async function grant(ground: PrefetchGround, wish: Wish, report: PrefetchReport): Promise<readonly Wish[]> {
@@ -125,10 +142,11 @@ interface Place {
 }
 
 async function take(
-  { answer: ask, actor }: PrefetchGround,
+  ground: PrefetchGround,
   { repository, path, wish, isFirst = false }: Place,
   report: PrefetchReport,
 ): Promise<Buffer | undefined> {
+  const { answer: ask, actor } = ground;
   const [bare = "", query = ""] = path.split(/\?(.*)/s);
   const answer = await ask({
     method: "GET",
@@ -143,11 +161,12 @@ async function take(
   const hash = createHash("sha256");
   const chunks: Uint8Array[] = [];
   let sizeBytes = 0;
-  const keeps = (isFirst && wish.follow !== undefined) || answer.status >= 400;
+  const mayKeep = isFirst && (wish.follow !== undefined || wish.isKept === true);
+  const keeps = mayKeep || answer.status >= 400;
   for await (const chunk of chunksOf(answer)) {
     hash.update(chunk);
     sizeBytes += chunk.length;
-    if (keeps && sizeBytes <= readBytes) chunks.push(chunk);
+    if (keeps && sizeBytes <= (wish.isKept === true ? keptBytes : readBytes)) chunks.push(chunk);
   }
   const exchange = await answer.exchange;
   if (answer.status !== 200)
@@ -155,10 +174,13 @@ async function take(
   const digest = hash.digest("hex");
   if (isFirst && wish.sha256 !== undefined && digest !== wish.sha256)
     throw new Failure("digest_mismatch", `the lock says sha256 ${wish.sha256}, but "${repository}" has ${digest}`);
+  const isWhole = sizeBytes <= keptBytes;
+  if (isFirst && wish.isKept === true && !(await ground.keep(digest, isWhole ? Buffer.concat(chunks) : undefined)))
+    throw new Failure("internal", `the store did not take the ${sizeBytes} bytes of "${path}" of "${repository}"`);
   if (exchange.outcome === "fetched") report.fetchedCount += 1;
   else report.presentCount += 1;
   report.sizeBytes += sizeBytes;
-  return keeps ? Buffer.concat(chunks) : undefined;
+  return wish.follow === undefined ? undefined : Buffer.concat(chunks);
 }
 
 async function* chunksOf({ body }: MirrorAnswer): AsyncGenerator<Uint8Array> {

@@ -85,25 +85,34 @@ function readOwnLock(text: string): LockWishes | undefined {
   return packages.success ? packageWishes(packages.data) : undefined;
 }
 
-function sealedWishes(lock: ContainerfileLock): LockWishes {
-  const wishes = lock.requests.flatMap(({ address, accept, sha256, status, method }): Wish[] => {
-    const at = address.indexOf("/");
-    const repository = address.slice(0, at);
-    const title = address;
-    if (status !== 200 || method !== "GET" || at <= 0) return [];
-    return [
-      {
-        // Which format it is only the repository knows; it is named.
-        format: "raw",
-        title,
-        repository,
-        paths: [address.slice(at + 1)],
-        ...(accept === undefined ? {} : { accept }),
-        ...(sha256 === undefined ? {} : { sha256 }),
-      },
-    ];
-  });
-  return { kind: "a lock of a Containerfile", wishes, skipped: [] };
+/** Packages come after the indexes that name their digests; bases are images, which no repository of packages has. */
+function sealedWishes({ requests, bases }: ContainerfileLock): LockWishes {
+  const wanted = requests.filter(
+    ({ address, status, method }) => status === 200 && method === "GET" && address.indexOf("/") > 0,
+  );
+  return {
+    kind: "a lock of a Containerfile",
+    first: wanted.filter(({ purl }) => purl === undefined).map(sealedWish),
+    wishes: wanted.filter(({ purl }) => purl !== undefined).map(sealedWish),
+    skipped: bases.map(({ reference, digest }) => ({
+      title: `base ${reference}@${digest}`,
+      reason: "an image: pull it through this registry, build it here or import it",
+    })),
+  };
+}
+
+function sealedWish({ address, accept, sha256 }: ContainerfileLock["requests"][number]): Wish {
+  const at = address.indexOf("/");
+  return {
+    // Which format it is only the repository knows; it is named.
+    format: "raw",
+    title: address,
+    repository: address.slice(0, at),
+    paths: [address.slice(at + 1)],
+    isKept: true,
+    ...(accept === undefined ? {} : { accept }),
+    ...(sha256 === undefined ? {} : { sha256 }),
+  };
 }
 
 function packageWishes({ packages }: Lock): LockWishes {

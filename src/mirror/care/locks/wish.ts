@@ -12,6 +12,8 @@ export interface Wish {
   readonly accept?: string;
   /** Lower-case hex of what the first path must give, where the lock says it. */
   readonly sha256?: string;
+  /** Whether the store must have the answer itself, also where the mirror makes it up anew each time. */
+  readonly isKept?: boolean;
   /** What is there only sometimes: not having it is no failure. */
   readonly isOptional?: boolean;
   /** Asks for more once the answer of the first path is there. */
@@ -28,6 +30,8 @@ export interface Skipped {
 export interface LockWishes {
   /** `package-lock.json`, `go.sum` … */
   readonly kind: string;
+  /** Asked before the others: what they are vouched for by. */
+  readonly first?: readonly Wish[];
   readonly wishes: readonly Wish[];
   readonly skipped: readonly Skipped[];
 }
