@@ -101,6 +101,7 @@ export async function layGround(set: (typeof sets)[number]): Promise<Ground> {
 const suitesOf = {
   "debian:12": ["bookworm", "bookworm-security"],
   "debian:13": ["trixie", "trixie-security"],
+  "ubuntu:22.04": ["jammy", "jammy-security"],
   "ubuntu:24.04": ["noble", "noble-security"],
 } as const;
 

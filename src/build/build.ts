@@ -36,7 +36,7 @@ export type { BakeTarget } from "./bake/target.ts";
 export { machineArchitecture } from "./chamber/emulation.ts";
 export { tryEmulation } from "./chamber/try-emulation.ts";
 export { basesOf } from "./recipe-bases.ts";
-export { readRecipeLock } from "./recipe-lock.ts";
+export { readRecipeLocks, type RecipeLock } from "./recipe-lock.ts";
 export { loadRecipe };
 export { lintFiles, type LintResult } from "./lint/lint-files.ts";
 export { lintSarif } from "./lint/lint-sarif.ts";

@@ -39,7 +39,8 @@ interface SealedInputs {
  */
 export async function makeOfContainerfile(context: BuildContext, loaded: LoadedRecipe): Promise<Made> {
   const { recipe, distribution } = context.request;
-  if (distribution !== undefined)
+  // A proof that was left to a server names what the image is of, which is no wish.
+  if (distribution !== undefined && context.pinnedLock === undefined)
     throw new Failure(
       "recipe_invalid",
       `Cannot build "${recipe}" for "${distribution}": its Containerfile says its base`,

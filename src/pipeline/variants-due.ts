@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { loadRecipe, readRecipeLock } from "../build/build.ts";
+import { loadRecipe, readRecipeLocks, type RecipeLock } from "../build/build.ts";
 import type { Config } from "../config/config.ts";
 import type { Index } from "../model/oci.ts";
 import { parseReference } from "../model/reference.ts";
@@ -61,8 +61,11 @@ export async function recipesOnMovedBases(config: Config, folders: readonly stri
   return await withRegistry(config, async (registry) => {
     const moved = await Promise.all(
       folders.map(async (folder) => {
-        const lock = await readRecipeLock(await loadRecipe(folder));
-        return lock !== undefined && (await movedBase(lock, registry)) !== undefined ? [folder] : [];
+        const locks = await readRecipeLocks(await loadRecipe(folder));
+        const bases = await Promise.all(
+          locks.flatMap(({ lock }) => (lock === undefined ? [] : movedBase(lock, registry))),
+        );
+        return bases.some((base) => base !== undefined) ? [folder] : [];
       }),
     );
     return new Set(moved.flat());
@@ -107,17 +110,23 @@ interface Reason {
 }
 
 async function ownReason({ loaded, repository }: RecipeNode, registry: Registry | undefined): Promise<Reason> {
-  const lock = await readRecipeLock(loaded);
-  if (lock === undefined) return { reason: "it has no lock", movesLock: true };
-  if (lock.recipeSha256 !== loaded.sha256) return { reason: "the recipe changed since its lock", movesLock: true };
-  const moved = await movedBase(lock, registry);
-  if (moved !== undefined) return { reason: `its base "${moved}" has moved`, movesLock: true };
+  const locks = await readRecipeLocks(loaded);
+  for (const { architecture, lock } of locks) {
+    const reason = await lockReason(lock, registry);
+    if (reason === undefined) continue;
+    return { reason: locks.length === 1 ? reason : `${architecture}: ${reason}`, movesLock: true };
+  }
   const tags = await registry?.tags(repository);
   const isBuilt = tags !== undefined && tags.length > 0;
   return { reason: isBuilt ? undefined : "it was never built", movesLock: false };
 }
 
-type RecipeLock = NonNullable<Awaited<ReturnType<typeof readRecipeLock>>>;
+async function lockReason(lock: RecipeLock | undefined, registry: Registry | undefined): Promise<string | undefined> {
+  if (lock === undefined) return "it has no lock";
+  if (!lock.isOfRecipe) return "the recipe changed since its lock";
+  const moved = await movedBase(lock, registry);
+  return moved === undefined ? undefined : `its base "${moved}" has moved`;
+}
 
 async function movedBase({ bases }: RecipeLock, registry: Registry | undefined): Promise<string | undefined> {
   for (const { reference, digest } of bases) {

@@ -1,27 +1,13 @@
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { run } from "../../src/base/child.ts";
 import type { Manifest } from "../../src/model/oci.ts";
+import { mintmark, type Said } from "./sealed-program.ts";
 import { sealedObstacle } from "./sealed-site.ts";
 
-const program = resolve(import.meta.dirname, "../../bin/mintmark");
 const obstacle = await sealedObstacle();
-
-interface Said {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** The program as people start it, with a data folder and recipes of its own. */
-async function mintmark(folder: string, args: readonly string[], cwd = folder): Promise<Said> {
-  const known = Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined);
-  const own = { MINTMARK_DATA: join(folder, "data"), MINTMARK_RECIPES: join(folder, "recipes"), NO_COLOR: "1" };
-  return await run(program, args, { cwd, env: { ...Object.fromEntries(known), ...own }, timeoutMs: 300_000 });
-}
 
 const base = (more = ""): string =>
   `name: test/base\ntitle: Base\ndistribution: [debian:13, debian:12]\npackages: [apt]\n${more}`;
@@ -77,7 +63,7 @@ describe("variants", { skip: obstacle ?? false }, () => {
     );
   };
   const built = async (args: readonly string[], cwd?: string): Promise<Said> => {
-    const said = await mintmark(folder, args, cwd);
+    const said = await mintmark(folder, args, cwd === undefined ? {} : { cwd });
     assert.equal(said.code, 0, said.stderr.slice(-3000));
     return said;
   };
