@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import type { Failure } from "./errors.ts";
 import { fetchLimited, fetchToFile } from "./http.ts";
 
 async function withServer(listener: RequestListener, work: (address: string) => Promise<void>): Promise<void> {
@@ -55,6 +56,14 @@ test("a body is fetched whole or not at all", async () => {
     assert.deepEqual(await readdir(folder), ["a"]);
   });
   await rm(folder, { recursive: true });
+});
+
+test("credentials that cannot be read are told, and not shown", async () => {
+  await assert.rejects(fetchLimited("http://user:se%zzcret@127.0.0.1:9/x", { limitBytes: 9 }), (error) => {
+    const { code, message, hint } = error as Failure;
+    assert.deepEqual([code, message.includes("cret")], ["usage", false]);
+    return /%25/.test(hint ?? "");
+  });
 });
 
 test("redirects are followed only to where a stranger may send us", async () => {

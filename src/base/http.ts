@@ -157,8 +157,14 @@ function webAddress(text: string): URL {
 function credentialsOf(address: string): Record<string, string> {
   const url = URL.parse(address);
   if (url === null || url.username === "") return {};
-  const pair = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
-  return { authorization: `Basic ${Buffer.from(pair).toString("base64")}` };
+  try {
+    const pair = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
+    return { authorization: `Basic ${Buffer.from(pair).toString("base64")}` };
+  } catch {
+    throw new Failure("usage", `Cannot fetch "${shown(address)}": a % in its credentials is no escape`, {
+      hint: "Write a % of a user name or password as %25",
+    });
+  }
 }
 
 /** Networks that a public server has no business to send us to. Source: RFC 6890 and its IANA registries. */

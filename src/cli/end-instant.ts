@@ -14,7 +14,9 @@ export function endOf(text: string): string {
   const isDate = /^\d{4}-\d{2}-\d{2}$/.test(text);
   const isInstant = /^\d{4}-\d{2}-\d{2}T[\d:.]+(?:Z|[+-]\d{2}:\d{2})$/.test(text);
   const ms = isDate ? Date.parse(`${text}T23:59:59Z`) : isInstant ? Date.parse(text) : Number.NaN;
-  if (Number.isNaN(ms))
+  // Days that their month does not have would be taken for some of the next.
+  const hasRolled = isDate && !Number.isNaN(ms) && !isoSeconds(ms).startsWith(text);
+  if (Number.isNaN(ms) || hasRolled)
     throw new Failure("usage", `Cannot read the end "${text}": it is neither a span nor a date`, {
       hint: "Write such as 30d, 12h, 2026-12-31",
     });

@@ -841,6 +841,8 @@ export interface MirrorPolicy {
     readonly malicious: boolean;
     /** The worst known vulnerability that a version may have; none where it may have any */
     readonly maximumSeverity: "none" | "critical" | "high" | "medium" | "low" | "negligible" | "unknown";
+    /** What happens to versions with a vulnerability that nobody rated, where there is a worst one */
+    readonly unknownSeverity: "allow" | "withhold";
   };
   readonly chosen: readonly {
     readonly scope: string;
@@ -875,6 +877,8 @@ export interface MirrorRules {
     readonly malicious: boolean;
     /** The worst known vulnerability that a version may have; none where it may have any */
     readonly maximumSeverity: "none" | "critical" | "high" | "medium" | "low" | "negligible" | "unknown";
+    /** What happens to versions with a vulnerability that nobody rated, where there is a worst one */
+    readonly unknownSeverity: "allow" | "withhold";
   };
 }
 
@@ -896,6 +900,7 @@ export interface MirrorRulesChange {
     | null;
   readonly malicious?: boolean | null;
   readonly maximumSeverity?: "none" | "critical" | "high" | "medium" | "low" | "negligible" | "unknown" | null;
+  readonly unknownSeverity?: "allow" | "withhold" | null;
 }
 
 /** The schema "MovedTag" of the API. */

@@ -130,6 +130,8 @@ export interface MirrorPolicy {
     /** The version whose file is asked for; then only it need be judged, and being asked counts as a use. */
     readonly version?: string;
   }): Promise<PolicyAnswer>;
+  /** Waits until {@link generation} knows of what others changed, where that was not looked at for a while. */
+  refreshed?(): Promise<void>;
   /**
    * The generation that {@link judge} would answer now, from memory: what was made under it is given out unasked.
    *

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { buffer } from "node:stream/consumers";
 import type { BlobStore } from "../store/blobs.ts";
-import { openDiskBlobs } from "../store/disk-blobs.ts";
+import { openStore, type Store } from "../store/store.ts";
 import { FileFlow, type FlowTry } from "./file-flow.ts";
 
 const sizeBytes = 400_000;
@@ -22,13 +22,15 @@ const from = (bytes: Buffer): FlowTry => ({
 
 describe("a file that flows", () => {
   let folder = "";
+  let store: Store;
   let blobs: BlobStore;
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), "mintmark-flow-"));
-    blobs = await openDiskBlobs({ folder, exclusive: true });
+    store = await openStore({ dataDir: folder });
+    ({ blobs } = store);
   });
   after(async () => {
-    await blobs.close();
+    await store.close();
     await rm(folder, { recursive: true });
   });
 

@@ -1,7 +1,7 @@
 import type { Readable } from "node:stream";
 import { Failure, toFailure } from "../base/errors.ts";
 import type { BlobStore, StoredBlob } from "../store/blobs.ts";
-import { FollowedUpload, withheldBytes } from "../store/followed-upload.ts";
+import { FollowedUpload, withheldBytes } from "../store/store.ts";
 
 /** One try to get the bytes: from the first, or from where the last try ended. */
 export interface FlowTry {

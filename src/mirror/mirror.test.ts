@@ -603,6 +603,16 @@ test("repositories are checked, survive a restart, and an address finds its repo
     for (const one of bad)
       await assert.rejects(mirror.create(one, "admin"), (error) => error instanceof Failure && error.code === "usage");
     await assert.rejects(proxy(), (error) => error instanceof Failure && error.code === "conflict");
+    for (const upstream of ["http://us%er:secret@far.test/", "http://user:se%zzcret@far.test/"]) {
+      const isClear = (error: unknown): boolean =>
+        error instanceof Failure &&
+        error.code === "usage" &&
+        /a % in them is no escape/.test(error.message) &&
+        /%25/.test(error.hint ?? "") &&
+        !/cret/.test(error.message + error.hint);
+      await assert.rejects(mirror.create({ name: "x", format: "raw", kind: "proxy", upstream }, "admin"), isClear);
+      await assert.rejects(mirror.change("p", { upstream }, "admin"), isClear);
+    }
     await mirror.create({ name: "deep", format: "raw", kind: "proxy", upstream: `${upstream.url}deep/er` }, "admin");
     assert.deepEqual(await mirror.repositoryFor(`${upstream.url}pkg/a.json?x=1`), {
       repository: "p",

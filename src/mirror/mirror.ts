@@ -47,7 +47,7 @@ export type {
   MirrorRepositoryChange,
   NewMirrorRepository,
 } from "./contract.ts";
-export type { FormatName } from "./format.ts";
+export type { Format, FormatName } from "./format.ts";
 export { formatNames } from "./format.ts";
 export type { ClientSetup } from "./format.ts";
 export { formats } from "./formats.ts";

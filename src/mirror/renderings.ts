@@ -53,6 +53,7 @@ export async function findRendering(site: Site, wish: DocumentWish): Promise<Fou
   const { asked, leaves, ask, base } = wish;
   const name = { repository: asked.settings.name, source: ask.source, variant: ask.variant, base };
   const known = await findMirrorRendering(site.store.db, name);
+  await site.policy?.refreshed?.();
   const generation = generationOf(site, asked, leaves);
   if (known !== undefined && isFresh(site, wish, { known, generation }))
     return { state: "made", rendering: known, outcome: "hit" };

@@ -241,10 +241,21 @@ function splitUpstream(address: string | undefined): {
   const url = address === undefined ? null : URL.parse(address);
   if (url === null) return { upstream: address, secret: undefined };
   const hasSecret = url.username !== "" || url.password !== "";
-  const secret = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
+  const secret = `${decodedCredential(url.username)}:${decodedCredential(url.password)}`;
   url.username = "";
   url.password = "";
   return { upstream: url.href, secret: hasSecret ? secret : undefined };
+}
+
+/** @throws Failure `usage`, which does not repeat what is secret */
+function decodedCredential(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new Failure("usage", "Cannot read the credentials in the address of the upstream: a % in them is no escape", {
+      hint: "Write a % of a user name or password as %25, or give the credentials in a file of their own",
+    });
+  }
 }
 
 function originOf(address: string | undefined): string | undefined {

@@ -92,9 +92,10 @@ function openShelf(site: Site, { settings }: Leaf, { write, put }: Putting): She
     },
     fileDigest: async (key) => (await findMirrorEntry(db, { repository, kind: "file", key }))?.digest,
     async put(bytes, limitBytes = writeBytesMax) {
-      await checkQuota(site, settings, 0);
+      const knownBytes = bytes instanceof Uint8Array ? bytes.length : undefined;
+      await checkQuota(site, settings, knownBytes ?? 0);
       const stored = await blobs.put(bytes, { limitBytes });
-      await checkQuota(site, settings, stored.sizeBytes);
+      if (knownBytes === undefined) await checkQuota(site, settings, stored.sizeBytes);
       put.push(stored.digest);
       return { ...stored, path: await blobs.localPath(stored.digest) };
     },

@@ -16,7 +16,7 @@ interface OpenMirrors {
 /** Opens the package mirror as configured, under its rules. */
 export async function openMirrors(ground: Ground & { readonly box: SecretBox }): Promise<OpenMirrors> {
   const { store, log, config, box } = ground;
-  const advisories = await openMirrorAdvisories(store.db, log);
+  const advisories = await openMirrorAdvisories(store.db, log, formats);
   const policy = await openPolicy({ store, log, formats, advisories, compareDebian: versionOrder("deb")! });
   const mirror = await openMirror({ store, log, box, version, policy, isOffline: config.mirror.offline });
   const mirrorCare = await openMirrorCare({ ...ground, mirror, rules: policy });

@@ -103,6 +103,7 @@ export interface NewObjects {
   readonly manifests: readonly NewManifest[];
 }
 
+/** What to sign as released. */
 export interface SignRequest {
   /** The release key. */
   readonly key: SigningKey;
@@ -135,6 +136,7 @@ interface Evidence {
   readonly document?: { readonly artifactType: string; readonly bytes: Uint8Array };
 }
 
+/** What to attest about an image. */
 export interface AttestRequest {
   /** The evidence key: never the release key, since cosign 3 takes any bundle for a signature. */
   readonly key: SigningKey;

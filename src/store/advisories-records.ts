@@ -1,3 +1,4 @@
+import { sql } from "kysely";
 import { newId } from "../base/clock.ts";
 import { type FeedState } from "../model/finding.ts";
 import { type Database } from "./database.ts";
@@ -112,6 +113,18 @@ export async function findCandidates(db: Database, ecosystem: string, names: rea
       candidates.push({ ...readExtent(row.extent), feed: row.feed, key: row.advisory_key, name: row.package });
   }
   return candidates;
+}
+
+/** The names of an ecosystem's packages that fit a pattern of SQLite's GLOB, withdrawn and replaced records included. */
+export async function findPackagesLike(db: Database, ecosystem: string, pattern: string): Promise<string[]> {
+  const rows = await db
+    .selectFrom("advisory_packages")
+    .select("package")
+    .distinct()
+    .where("ecosystem", "=", ecosystem)
+    .where("package", sql`glob`, pattern)
+    .execute();
+  return rows.map((row) => row.package);
 }
 
 /** The descriptions of advisories by their key; unknown keys are left out. */

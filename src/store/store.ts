@@ -20,6 +20,7 @@ import { migrations } from "./migrations/migrations.ts";
 import { checkSchema, migrate } from "./schema.ts";
 
 export { type Backup, listBackups } from "./backup/backup-folder.ts";
+export { FollowedUpload, withheldBytes } from "./followed-upload.ts";
 export { touchingBlobs } from "./touching-blobs.ts";
 export { makeBackup } from "./backup/make-backup.ts";
 export { proveBackup, restoreBackup } from "./backup/restore-backup.ts";

@@ -12,6 +12,8 @@ interface WheelProgram {
   readonly version: string;
   /** Where it lies in the wheel. */
   readonly path: string;
+  /** Whether what it needs comes with it. */
+  readonly isWhole?: boolean;
 }
 
 /** Installs a wheel with the machine's pip into a folder of the tests, once a version, and returns the program's path. */
@@ -19,6 +21,7 @@ export async function obtainWheelProgram({
   name,
   version,
   path,
+  isWhole = false,
 }: WheelProgram): Promise<{ readonly path: string } | { readonly reason: string }> {
   const cache = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "mintmark-tests/wheels");
   const folder = join(cache, `${name}-${version}`);
@@ -26,7 +29,16 @@ export async function obtainWheelProgram({
   if (existsSync(program)) return { path: program };
   await mkdir(cache, { recursive: true });
   const fresh = await mkdtemp(join(cache, "new-"));
-  const line = ["-m", "pip", "install", "--quiet", "--no-deps", "--target", fresh, `${name}==${version}`];
+  const line = [
+    "-m",
+    "pip",
+    "install",
+    "--quiet",
+    ...(isWhole ? [] : ["--no-deps"]),
+    "--target",
+    fresh,
+    `${name}==${version}`,
+  ];
   try {
     const { code, stderr } = await run("python3", line, { env: machineEnvironment(), timeoutMs: 5 * 60_000 });
     if (/No module named pip/.test(stderr)) return { reason: "missing: pip is not installed" };

@@ -219,6 +219,8 @@ test("rules: counted first, then kept back with a reason, let through by a dated
   const findings = await mirror(place, "policy", "findings");
   assert.match(findings.out, /left-pad 1\.1\.0 +given out +1 +left-pad 1\.1\.0 was published at/);
   assert.equal((await mirror(place, "policy", "set", "--mode", "enforce")).code, 0);
+  const ageless = await mirror(place, "policy", "set", "--minimum-age", "three");
+  assert.deepEqual([ageless.code, /no number of days/.test(ageless.out + ageless.err)], [2, true]);
   const refused = await fetch(young);
   assert.equal(refused.status, 403);
   assert.match(await refused.text(), /held back until they are 3 days old/);

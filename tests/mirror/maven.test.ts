@@ -1,11 +1,10 @@
 import { strict as assert } from "node:assert";
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { homedir, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, describe, test, type TestContext } from "node:test";
 import { plainEnvironment, run } from "../../src/base/child.ts";
-import { readZip } from "../../src/base/zip.ts";
-import { childrenOf, readXml, textAt } from "../../src/mirror/xml.ts";
+import { machineMaven } from "./maven-client.ts";
 import { startPassingUpstream, type PassingUpstream } from "./passing-upstream.ts";
 import { runMirror, type RunningMirror } from "./running-mirror.ts";
 
@@ -24,7 +23,7 @@ describe("mvn and its mirror", () => {
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), "mintmark-maven-mirror-"));
-    const own = await machineUpstream();
+    const own = await machineMaven();
     if ("reason" in own) {
       missing = own.reason;
       return;
@@ -182,35 +181,4 @@ describe("mvn and its mirror", () => {
 function withServer(settings: string, { username, password }: RunningMirror["credentials"]): string {
   const server = `<server><id>ours</id><username>${username}</username><password>${password}</password></server>`;
   return settings.replace("</settings>", `  <servers>${server}</servers>\n</settings>`);
-}
-
-/** Where this machine's mvn gets artifacts: a mirror of its settings, or what Maven itself says. */
-async function machineUpstream(): Promise<{ upstream: string } | { reason: string }> {
-  const asked = await run("mvn", ["--version"]).catch(() => undefined);
-  const home = /Maven home: (.+)/.exec(asked?.stdout ?? "")?.[1];
-  if (home === undefined) return { reason: "mvn is not installed" };
-  const upstream =
-    (await mirrorOf(join(homedir(), ".m2/settings.xml"))) ?? (await superPomUpstream(join(home.trim(), "lib")));
-  if (upstream === undefined) return { reason: "mvn names no repository" };
-  const reached = await fetch(new URL(`${commonJar}.sha1`, `${upstream.replace(/\/*$/, "")}/`)).catch(() => undefined);
-  return reached?.ok === true ? { upstream } : { reason: "the Maven repository cannot be reached" };
-}
-
-async function mirrorOf(path: string): Promise<string | undefined> {
-  const bytes = await readFile(path).catch(() => undefined);
-  const settings = bytes === undefined ? undefined : readXml(bytes);
-  return settings === undefined || "invalid" in settings ? undefined : textAt(settings, "mirrors", "mirror", "url");
-}
-
-/** The repository in the POM that all POMs inherit from; it lies in Maven's own model builder. */
-async function superPomUpstream(libraries: string): Promise<string | undefined> {
-  const jar = (await readdir(libraries)).find((name) => /^maven-model-builder-.*\.jar$/.test(name));
-  if (jar === undefined) return undefined;
-  const bounds = { directoryBytes: 1e6, entryBytes: 1e7, totalBytes: 1e8 };
-  for await (const { name, bytes } of readZip(join(libraries, jar), bounds)) {
-    if (!name.endsWith("/pom-4.0.0.xml")) continue;
-    const pom = readXml(bytes);
-    if (!("invalid" in pom)) return childrenOf(pom, "repositories").map((list) => textAt(list, "repository", "url"))[0];
-  }
-  return undefined;
 }

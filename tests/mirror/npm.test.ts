@@ -1,27 +1,32 @@
 import { strict as assert } from "node:assert";
-import { createHash } from "node:crypto";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test, type TestContext } from "node:test";
-import { gzipSync } from "node:zlib";
 import { plainEnvironment, run } from "../../src/base/child.ts";
 import { startUpstream, type TestUpstream } from "../../src/mirror/test-mirror.ts";
-import { tarBytes } from "../fixtures/tar-bytes.ts";
+import { machinePath, machineRegistry, npmTarball, offerNpm } from "./npm-client.ts";
+import { obtainNodeProgram } from "../clients/node-program.ts";
 import { startPassingUpstream, type PassingUpstream } from "./passing-upstream.ts";
 import { runMirror, type RunningMirror } from "./running-mirror.ts";
 import { serveJudged } from "./judged-mirror.ts";
 
-const path = process.env["PATH"] ?? plainEnvironment["PATH"]!;
-
-/** The registry that this machine's npm uses. */
-async function machineRegistry(): Promise<string | undefined> {
-  const asked = await run("npm", ["config", "get", "registry"], { env: process.env as Record<string, string> }).catch(
-    () => undefined,
-  );
-  const address = asked?.code === 0 ? asked.stdout.trim() : "";
-  return /^https?:/.test(address) ? address : undefined;
+interface OtherClient {
+  /** Of the package that carries it. */
+  readonly name: string;
+  readonly version: string;
+  readonly path: string;
+  /** As the mirror calls it. */
+  readonly client: string;
+  readonly lock: string;
 }
+
+/** Both lines of yarn, and pnpm. */
+const others: readonly OtherClient[] = [
+  { name: "yarn", version: "1.22.22", path: "bin/yarn.js", client: "yarn", lock: "yarn.lock" },
+  { name: "@yarnpkg/cli-dist", version: "4.9.2", path: "bin/yarn.js", client: "yarn", lock: "yarn.lock" },
+  { name: "pnpm", version: "10.12.1", path: "bin/pnpm.cjs", client: "pnpm", lock: "pnpm-lock.yaml" },
+];
 
 describe("npm and its mirror", () => {
   let folder = "";
@@ -65,9 +70,29 @@ describe("npm and its mirror", () => {
     const setup = site.mirror.formatOf("npm-far")!.clients({ base, isSealed: true })[0]!;
     const npmrc = `${setup.files[0]!.content}${(options.npmrc ?? []).join("\n")}\n`;
     await writeFile(join(home, ".npmrc"), npmrc);
-    const env = { ...plainEnvironment, PATH: path, HOME: home, npm_config_cache: join(home, "cache") };
+    const env = { ...plainEnvironment, PATH: machinePath, HOME: home, npm_config_cache: join(home, "cache") };
     const ran = await run("npm", args, { cwd, env, timeoutMs: 120_000 });
     return { code: ran.code, out: ran.stdout + ran.stderr, cwd };
+  }
+
+  /** Adds a package with another client, in a fresh home with nothing but the files that the mirror gives out for it. */
+  async function addExpress(client: OtherClient, context: TestContext): Promise<void> {
+    const program = await obtainNodeProgram(client);
+    if ("reason" in program) return context.diagnostic(`${client.name}: ${program.reason}`);
+    const home = join(folder, `home-${(homes += 1)}`);
+    const cwd = join(home, "project");
+    await mkdir(cwd, { recursive: true });
+    const setups = site.mirror.formatOf("npm-far")!.clients({ base: site.base("npm"), isSealed: false });
+    for (const file of setups.find((setup) => setup.client === client.client)!.files)
+      await writeFile(join(home, file.path.slice(2)), file.content);
+    await writeFile(join(cwd, "package.json"), JSON.stringify({ name: "project", version: "1.0.0", private: true }));
+    const env = { ...plainEnvironment, PATH: machinePath, HOME: home };
+    const ran = await run(process.execPath, [program.path, "add", "express"], { cwd, env, timeoutMs: 120_000 });
+    assert.equal(ran.code, 0, `${client.name}: ${ran.stdout}${ran.stderr}`);
+    const lock = await readFile(join(cwd, client.lock), "utf8");
+    assert.match(lock, /express/);
+    const strangers = [...lock.matchAll(/https?:\/\/[^\s"']+/g)].filter(([url]) => !url.startsWith(site.url));
+    assert.deepEqual(strangers, [], "the lock file names nobody else");
   }
 
   function needsUpstream(context: TestContext): boolean {
@@ -88,7 +113,7 @@ describe("npm and its mirror", () => {
     return where;
   }
 
-  test("npm install express: cold, warm without an upstream request for files, and with the upstream cut off", async (context) => {
+  test("npm install express, and the same with yarn and pnpm: cold, warm without an upstream request for files, and with the upstream cut off", async (context) => {
     if (!needsUpstream(context)) return;
     const cold = await npm(["install", "express"]);
     assert.equal(cold.code, 0, cold.out);
@@ -102,10 +127,12 @@ describe("npm and its mirror", () => {
     const warm = await npm(["install", "express"]);
     assert.equal(warm.code, 0, warm.out);
     assert.equal(site.counts().upstreamRequests, before);
+    for (const client of others) await addExpress(client, context);
     far.cut();
     site = await site.restart({ MINTMARK_MIRROR_OFFLINE: "true" });
     const offline = await npm(["install", "express"]);
     assert.equal(offline.code, 0, offline.out);
+    for (const client of others) await addExpress(client, context);
     assert.equal(site.counts().upstreamRequests, 0);
     const other = await npm(["install", "left-pad"]);
     assert.notEqual(other.code, 0);
@@ -168,39 +195,11 @@ describe("npm and its mirror", () => {
     assert.notEqual(anonymous.code, 0);
   });
 
-  /** A package of one file on the loopback upstream; the promised integrity is of `promised`. */
-  function offer(
-    name: string,
-    { version, bytes, promised }: { version: string; bytes: Buffer; promised: Buffer },
-  ): void {
-    const tarball = `${loopback.url}${name}/-/${name}-${version}.tgz`;
-    const integrity = `sha512-${createHash("sha512").update(promised).digest("base64")}`;
-    const manifest = { name, version, dist: { tarball, integrity } };
-    const packument = {
-      name,
-      "dist-tags": { latest: version },
-      versions: { [version]: manifest },
-      time: { [version]: "2020-01-01T00:00:00.000Z" },
-    };
-    loopback.routes.set(`/${name}`, JSON.stringify(packument));
-    loopback.routes.set(`/${name}/-/${name}-${version}.tgz`, bytes);
-  }
-
-  function tarball(name: string, version: string, content = "module.exports = 1;\n"): Buffer {
-    const manifest = JSON.stringify({ name, version });
-    return gzipSync(
-      tarBytes([
-        { path: "package/package.json", content: manifest },
-        { path: "package/index.js", content },
-      ]),
-    );
-  }
-
   test("one poisoned byte is refused and not kept", async () => {
-    const right = tarball("poisoned", "1.0.0");
+    const right = npmTarball("poisoned", "1.0.0");
     const wrong = Buffer.from(right);
     wrong[wrong.length >> 1]! ^= 1;
-    offer("poisoned", { version: "1.0.0", bytes: wrong, promised: right });
+    offerNpm(loopback, "poisoned", { version: "1.0.0", bytes: wrong, promised: right });
     const base = site.base("npm-near");
     const refused = await npm(["install", "poisoned", "--fetch-retries=0"], { base });
     assert.notEqual(refused.code, 0);
@@ -209,13 +208,17 @@ describe("npm and its mirror", () => {
       () => ({ status: 0, text: "" }),
     );
     assert([0, 502].includes(answer.status), String(answer.status));
-    offer("poisoned", { version: "1.0.0", bytes: right, promised: right });
+    offerNpm(loopback, "poisoned", { version: "1.0.0", bytes: right, promised: right });
     const installed = await npm(["install", "poisoned"], { base });
     assert.equal(installed.code, 0, installed.out);
   });
 
   test("npm audit tells the upstream no name of ours", async () => {
-    offer("public", { version: "1.0.0", bytes: tarball("public", "1.0.0"), promised: tarball("public", "1.0.0") });
+    offerNpm(loopback, "public", {
+      version: "1.0.0",
+      bytes: npmTarball("public", "1.0.0"),
+      promised: npmTarball("public", "1.0.0"),
+    });
     const cwd = await packageFolder("@acme/audited", "1.0.0");
     assert.equal((await npm(["publish"], { base: site.base("npm-ours"), npmrc: writer("npm-ours"), cwd })).code, 0);
     const asked: string[] = [];
@@ -246,10 +249,10 @@ describe("npm and its mirror", () => {
   });
 
   test("a withheld version is not installed, and npm prints why", async () => {
-    offer("withheld", {
+    offerNpm(loopback, "withheld", {
       version: "1.0.0",
-      bytes: tarball("withheld", "1.0.0"),
-      promised: tarball("withheld", "1.0.0"),
+      bytes: npmTarball("withheld", "1.0.0"),
+      promised: npmTarball("withheld", "1.0.0"),
     });
     const judged = await serveJudged(
       { name: "npm", format: "npm", kind: "proxy", upstream: loopback.url, isPublic: true },

@@ -1,46 +1,45 @@
 import { strict as assert } from "node:assert";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { after, before, describe, test, type TestContext } from "node:test";
 import { plainEnvironment, run } from "../../src/base/child.ts";
 import { sha256Hex } from "../../src/base/hash.ts";
-import { writeZip } from "../../src/base/zip.fixture.ts";
 import { startUpstream, type TestUpstream } from "../../src/mirror/test-mirror.ts";
 import { serveJudged } from "./judged-mirror.ts";
+import { machinePython, offerWheels, wheel } from "./python-client.ts";
+import { obtainWheelProgram } from "../clients/wheel-program.ts";
+import { machinePath } from "./npm-client.ts";
 import { startPassingUpstream, type PassingUpstream } from "./passing-upstream.ts";
 import { runMirror, type RunningMirror } from "./running-mirror.ts";
 
-/** This machine's Python with pip, and the index that its pip uses. */
-async function machinePython(): Promise<{ python: string; index: string } | undefined> {
-  const env = process.env as Record<string, string>;
-  const code = [
-    "import subprocess, sys",
-    "from pip._internal.models.index import PyPI",
-    'said = subprocess.run([sys.executable, "-m", "pip", "config", "get", "global.index-url"], capture_output=True, text=True)',
-    "print(sys.executable)",
-    "print(said.stdout.strip() or PyPI.simple_url)",
-  ].join("\n");
-  const asked = await run("python3", ["-c", code], { env }).catch(() => undefined);
-  const [python = "", index = ""] = asked?.code === 0 ? asked.stdout.trim().split("\n") : [];
-  return /^https?:/.test(index) ? { python, index: `${index.replace(/\/$/, "")}/` } : undefined;
+interface OtherClient {
+  /** Of the wheel that carries it, and as the mirror calls it. */
+  readonly name: string;
+  readonly version: string;
+  readonly path: string;
+  readonly isWhole?: boolean;
+  command(program: string, python: string): readonly string[];
+  environment(program: string): Readonly<Record<string, string>>;
 }
 
-/** A wheel with one module that says its version. */
-function wheel(project: string, version: string, more = ""): Buffer {
-  const module = project.replaceAll("-", "_");
-  const folder = `${module}-${version}.dist-info`;
-  const names = [`${module}/__init__.py`, `${folder}/METADATA`, `${folder}/WHEEL`, `${folder}/RECORD`];
-  return writeZip(
-    [
-      [names[0]!, `version = "${version}"\n${more}`],
-      [names[1]!, `Metadata-Version: 2.1\nName: ${project}\nVersion: ${version}\n`],
-      [names[2]!, "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"],
-      [names[3]!, names.map((name) => `${name},,\n`).join("")],
-    ],
-    { deflate: true, wide: false },
-  );
-}
+const others: readonly OtherClient[] = [
+  {
+    name: "uv",
+    version: "0.13.9",
+    path: "bin/uv",
+    command: (program) => [program, "sync"],
+    environment: () => ({}),
+  },
+  {
+    name: "poetry",
+    version: "2.5.1",
+    path: "bin/poetry",
+    isWhole: true,
+    command: (_program, python) => [python, "-m", "poetry", "--no-interaction", "install"],
+    environment: (program) => ({ PYTHONPATH: dirname(dirname(program)) }),
+  },
+];
 
 describe("pip and its mirror", () => {
   let folder = "";
@@ -93,12 +92,46 @@ describe("pip and its mirror", () => {
     return { ...ran, target };
   }
 
+  /** Locks and installs a project with another client, in a fresh home with the files that the mirror gives out for it. */
+  async function lockRequests(client: OtherClient, context: TestContext): Promise<void> {
+    const program = await obtainWheelProgram(client);
+    if ("reason" in program) return context.diagnostic(`${client.name}: ${program.reason}`);
+    const home = join(folder, `home-${(runs += 1)}`);
+    const cwd = join(home, "project");
+    await mkdir(cwd, { recursive: true });
+    const setups = site.mirror.formatOf("pypi-far")!.clients({ base: site.base("pypi"), isSealed: false });
+    let project =
+      '[project]\nname = "project"\nversion = "1.0"\nrequires-python = ">=3.10,<4"\ndependencies = ["requests"]\n';
+    for (const { path, content } of setups.find((setup) => setup.client === client.name)!.files)
+      if (path === "pyproject.toml") project += `\n[tool.poetry]\npackage-mode = false\n\n${content}`;
+      else {
+        await mkdir(dirname(join(home, path.slice(2))), { recursive: true });
+        await writeFile(join(home, path.slice(2)), content);
+      }
+    await writeFile(join(cwd, "pyproject.toml"), project);
+    const own = { HOME: home, UV_PYTHON: python!, UV_PYTHON_DOWNLOADS: "never", POETRY_VIRTUALENVS_IN_PROJECT: "true" };
+    const env = { ...plainEnvironment, PATH: machinePath, ...own, ...client.environment(program.path) };
+    const line = client.command(program.path, python!);
+    const ran = await run(line[0]!, line.slice(1), { cwd, env, timeoutMs: 120_000 });
+    assert.equal(ran.code, 0, `${client.name}: ${ran.stdout}${ran.stderr}`);
+    const lock = await readFile(join(cwd, `${client.name}.lock`), "utf8");
+    const addresses = [...lock.matchAll(/https?:\/\/[^\s"']+/g)].map(([url]) => url);
+    assert.ok(addresses.length > 0);
+    assert.deepEqual(
+      addresses.filter((url) => !url.startsWith(site.url)),
+      [],
+      "the lock file names nobody else",
+    );
+    const [library] = await readdir(join(cwd, ".venv/lib"));
+    assert.ok((await readdir(join(cwd, ".venv/lib", library!, "site-packages"))).includes("requests"));
+  }
+
   function needsPython(context: TestContext): boolean {
     if (python === undefined) context.skip("missing: python3 with pip");
     return python !== undefined;
   }
 
-  test("pip install requests: cold, warm without an upstream request, and with the upstream cut off", async (context) => {
+  test("pip install requests, and the same with uv and poetry: cold, warm without an upstream request, and with the upstream cut off", async (context) => {
     if (!needsPython(context)) return;
     const cold = await install("requests");
     assert.equal(cold.code, 0, cold.out);
@@ -107,10 +140,12 @@ describe("pip and its mirror", () => {
     const warm = await install("requests");
     assert.equal(warm.code, 0, warm.out);
     assert.equal(site.counts().upstreamRequests, before);
+    for (const client of others) await lockRequests(client, context);
     far.cut();
     site = await site.restart({ MINTMARK_MIRROR_OFFLINE: "true" });
     const offline = await install("requests");
     assert.equal(offline.code, 0, offline.out);
+    for (const client of others) await lockRequests(client, context);
     assert.equal(site.counts().upstreamRequests, 0);
     assert.notEqual((await install("attrs")).code, 0);
     site = await site.restart({});
@@ -166,27 +201,17 @@ describe("pip and its mirror", () => {
     );
   });
 
-  /** A project of one wheel on the loopback upstream, whose pages are HTML with relative links below an odd root. */
-  function offer(project: string, { bytes, promised }: { bytes: Buffer; promised: Buffer }): void {
-    const file = `${project}-1.0-py3-none-any.whl`;
-    const link = `<a href="../files/${file}#sha256=${sha256Hex(promised)}">${file}</a>`;
-    loopback.routes.set(`/whl/cpu/${project}/`, (_request, response) => {
-      response.writeHead(200, { "content-type": "text/html" }).end(`<!DOCTYPE html><html><body>${link}</body></html>`);
-    });
-    loopback.routes.set(`/whl/cpu/files/${file}`, bytes);
-  }
-
   test("one poisoned byte is refused and not kept", async (context) => {
     if (!needsPython(context)) return;
     const right = wheel("poisoned", "1.0");
     const wrong = Buffer.from(right);
     wrong[wrong.length >> 1]! ^= 1;
-    offer("poisoned", { bytes: wrong, promised: right });
+    offerWheels(loopback, "poisoned", { version: "1.0", bytes: wrong, promised: right });
     const base = site.base("pypi-near");
     const refused = await install("poisoned", base);
     assert.notEqual(refused.code, 0);
     assert.doesNotMatch(refused.out, /Successfully/);
-    offer("poisoned", { bytes: right, promised: right });
+    offerWheels(loopback, "poisoned", { version: "1.0", bytes: right, promised: right });
     const installed = await install("poisoned", base);
     assert.equal(installed.code, 0, installed.out);
   });
@@ -194,7 +219,7 @@ describe("pip and its mirror", () => {
   test("a withheld version is not installed, and pip prints why", async (context) => {
     if (!needsPython(context)) return;
     const bytes = wheel("withheld", "1.0");
-    offer("withheld", { bytes, promised: bytes });
+    offerWheels(loopback, "withheld", { version: "1.0", bytes, promised: bytes });
     const judged = await serveJudged(
       { name: "pypi", format: "pypi", kind: "proxy", upstream: `${loopback.url}whl/cpu/`, isPublic: true },
       new Map([["1.0", "it is younger than 3 days"]]),

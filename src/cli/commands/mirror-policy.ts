@@ -64,6 +64,7 @@ function rulePairs(rules: Rules): [string, string][] {
     ["unknown age", rules.unknownAge],
     ["malicious versions", rules.malicious ? "kept back" : "given out"],
     ["worst vulnerability", rules.maximumSeverity === "none" ? "any" : rules.maximumSeverity],
+    ["unknown severity", rules.unknownSeverity],
     ...(rules.ageExempt.length === 0 ? [] : [["may be young", rules.ageExempt.join(", ")] as [string, string]]),
     ...rules.blocked.map(({ name, versions, reason }): [string, string] => [
       "blocked",
@@ -80,6 +81,7 @@ interface SetOptions {
   readonly ageExempt?: string[];
   readonly malicious?: boolean;
   readonly maximumSeverity?: Rules["maximumSeverity"];
+  readonly unknownSeverity?: "allow" | "withhold";
   readonly forget?: boolean;
 }
 
@@ -106,6 +108,12 @@ function defineSet(policy: Command, run: RunAction): void {
         "negligible",
       ]),
     )
+    .addOption(
+      new Option("--unknown-severity <what>", "versions with a vulnerability that nobody rated").choices([
+        "allow",
+        "withhold",
+      ]),
+    )
     .option("--forget", "forget what was chosen for it, before anything else")
     .addHelpText("after", examples(["mintmark mirror policy set --repository npm --mode enforce", "for one"]))
     .action(
@@ -127,15 +135,24 @@ function changeOf({
   ageExempt,
   malicious,
   maximumSeverity,
+  unknownSeverity,
 }: SetOptions): MirrorRulesChange {
   return {
     ...(mode === undefined ? {} : { mode }),
-    ...(minimumAge === undefined ? {} : { minimumAgeDays: Number(minimumAge) }),
+    ...(minimumAge === undefined ? {} : { minimumAgeDays: daysOf(minimumAge) }),
     ...(unknownAge === undefined ? {} : { unknownAge }),
     ...(ageExempt === undefined ? {} : { ageExempt }),
     ...(malicious === undefined ? {} : { malicious }),
     ...(maximumSeverity === undefined ? {} : { maximumSeverity }),
+    ...(unknownSeverity === undefined ? {} : { unknownSeverity }),
   };
+}
+
+/** What is no number would be sent as none, and take the rule back. */
+function daysOf(text: string): number {
+  const days = text.trim() === "" ? Number.NaN : Number(text);
+  if (Number.isFinite(days)) return days;
+  throw new Failure("usage", `Cannot read the age "${text}": it is no number of days`);
 }
 
 /** What a scope blocks itself; what holds for all stands elsewhere. */

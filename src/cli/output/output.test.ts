@@ -133,7 +133,7 @@ describe("amounts", () => {
     assert.equal(endOf("2026-12-31"), "2026-12-31T23:59:59Z");
     assert.equal(endOf("2026-12-31T10:00:00+02:00"), "2026-12-31T08:00:00Z");
     assert.match(endOf("30d"), /^\d{4}-\d{2}-\d{2}T/);
-    for (const text of ["", "soon", "2026-13-45", "30", "2026"])
+    for (const text of ["", "soon", "2026-13-45", "2027-02-31", "30", "2026"])
       assert.throws(() => endOf(text), /Cannot read the end/);
   });
 });

@@ -2,11 +2,12 @@ import type { ClientSetup } from "../format.ts";
 import { escapeXml } from "../xml.ts";
 
 /** How Maven and Gradle are pointed at a repository. */
-export function clients({ base }: { readonly base: string }): readonly ClientSetup[] {
+export function clients(options: { readonly base: string; readonly isSealed: boolean }): readonly ClientSetup[] {
+  const { base, isSealed } = options;
   return [
     {
       client: "mvn",
-      files: [{ path: "~/.m2/settings.xml", content: mavenSettings(base) }],
+      files: [{ path: "~/.m2/settings.xml", content: mavenSettings(base, isSealed ? sealedProfile : "") }],
       // Read since Maven 3.9; the settings need no argument where they lie in the home.
       environment: { MAVEN_ARGS: "--batch-mode --no-transfer-progress" },
     },
@@ -24,7 +25,7 @@ export function clients({ base }: { readonly base: string }): readonly ClientSet
  * A user's mirror comes before the installation's own that blocks plain http, and what a mirror stands for is not
  * looked up again: so plain http works here.
  */
-function mavenSettings(base: string): string {
+function mavenSettings(base: string, profiles: string): string {
   return `<?xml version="1.0" encoding="UTF-8"?>
 <settings xmlns="http://maven.apache.org/SETTINGS/1.2.0">
   <mirrors>
@@ -34,9 +35,30 @@ function mavenSettings(base: string): string {
       <url>${escapeXml(base)}/</url>
     </mirror>
   </mirrors>
-</settings>
+${profiles}</settings>
 `;
 }
+
+/**
+ * Has the archives that Maven makes tell the build's time, so that a replay makes the same bytes.
+ *
+ * Source: Maven's guide to reproducible builds: from maven-jar-plugin 3.2 on, plugins that pack take the property, also in
+ * seconds, as SOURCE_DATE_EPOCH is.
+ */
+const sealedProfile = `  <profiles>
+    <profile>
+      <id>mintmark-sealed</id>
+      <activation>
+        <property>
+          <name>env.SOURCE_DATE_EPOCH</name>
+        </property>
+      </activation>
+      <properties>
+        <project.build.outputTimestamp>\${env.SOURCE_DATE_EPOCH}</project.build.outputTimestamp>
+      </properties>
+    </profile>
+  </profiles>
+`;
 
 /**
  * Points every repository that a build names at the mirror where it is declared, so that content filters and the mode of
@@ -60,14 +82,17 @@ def addMirror = { repositories ->
         repository.url = mirror${insecure.replace(/^\n {12}/, "\n        ")}
     }
 }
-gradle.beforeSettings { settings ->
-    redirect(settings.buildscript.repositories)
+def settle = { settings ->
+    if (settings.hasProperty('buildscript')) redirect(settings.buildscript.repositories)
     redirect(settings.pluginManagement.repositories)
     addMirror(settings.pluginManagement.repositories)
     if (settings.hasProperty('dependencyResolutionManagement')) {
         redirect(settings.dependencyResolutionManagement.repositories)
     }
 }
+// Before Gradle 6 nobody is told of settings until they are read.
+if (org.gradle.util.GradleVersion.current() < org.gradle.util.GradleVersion.version('6.0')) gradle.settingsEvaluated(settle)
+else gradle.beforeSettings(settle)
 gradle.allprojects { project ->
     redirect(project.buildscript.repositories)
     redirect(project.repositories)

@@ -322,6 +322,9 @@ test("clients, denials and package URLs", () => {
     mvn!.files[0]!.content,
     /<mirrorOf>\*<\/mirrorOf>\s+<url>http:&?[^<]*127\.0\.0\.1:5081\/mirror\/maven\/<\/url>/,
   );
+  assert.match(mvn!.files[0]!.content, /<project\.build\.outputTimestamp>\$\{env\.SOURCE_DATE_EPOCH\}</);
+  const [open] = maven.clients({ base: "https://mirror.example", isSealed: false });
+  assert.doesNotMatch(open!.files[0]!.content, /outputTimestamp/, "elsewhere a project says it itself");
   assert.match(gradle!.files[0]!.content, /allowInsecureProtocol = true/);
   const [, secure] = maven.clients({ base: "https://mirror.example/it's", isSealed: false });
   assert.doesNotMatch(secure!.files[0]!.content, /allowInsecureProtocol/);

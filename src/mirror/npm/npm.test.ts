@@ -446,8 +446,11 @@ describe("npm: audits, denials, clients, names", () => {
     assert.equal(await npm.relay!(question("PUT", "express", {})), undefined);
   });
 
-  test("a denial is what npm prints", () =>
-    assert.equal(npm.deny({ status: 403, message: "no" }).body, '{"error":"no"}'));
+  test("a denial is what npm prints, and pnpm and yarn", () => {
+    assert.equal(npm.deny({ status: 403, message: "no" }).body, '{"error":"no"}');
+    assert.equal(npm.deny({ status: 403, message: "too\nyoung" }).statusText, "Forbidden (too young)");
+    assert.equal(npm.deny({ status: 404, message: "none" }).statusText, undefined);
+  });
 
   test("clients are pointed at us by files and by variables", () => {
     const setups = npm.clients({ base, isSealed: true });

@@ -26,7 +26,10 @@ export const npm: Format = {
   probe: "-/ping",
   deny: ({ status, message }) => {
     const { mediaType, body } = refuse(status, message);
-    return { status, mediaType, body };
+    if (status !== 403) return { status, mediaType, body };
+    // npm shows the body; pnpm and later yarns show the words after the status alone.
+    const reason = message.replaceAll(/[^\x21-\x7e]+/g, " ").slice(0, 500);
+    return { status, mediaType, body, statusText: `Forbidden (${reason})` };
   },
   write,
   relay: audit,

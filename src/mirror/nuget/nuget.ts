@@ -25,6 +25,7 @@ function formatFor(kind: RepositorySettings["kind"]): Format {
     facts,
     factsOf,
     render,
+    comparedName: (name) => name.toLowerCase(),
     probe: "index.json",
     deny,
     write,

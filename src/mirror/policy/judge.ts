@@ -1,7 +1,8 @@
 import { isoSeconds } from "../../base/clock.ts";
 import { readGlob } from "../../model/glob.ts";
 import { type Severity, severities } from "../../model/finding.ts";
-import type { VersionFacts } from "../format.ts";
+import { comparedPattern } from "../compared-names.ts";
+import type { Format, VersionFacts } from "../format.ts";
 import type { MirrorRules } from "./rules.ts";
 import { isInRange, readRange, type VersionOrder } from "./version-range.ts";
 
@@ -40,6 +41,8 @@ export interface Question {
   readonly rules: MirrorRules;
   readonly exceptions: readonly RuleException[];
   readonly name: string;
+  /** Where the format writes one name in several ways, rules hold for all of them. */
+  readonly format: Pick<Format, "comparedName"> | undefined;
   readonly versions: readonly Pick<VersionFacts, "version" | "publishedAt">[];
   readonly advisories: readonly KnownAdvisory[];
   readonly purl: (version: string | undefined) => string;
@@ -66,7 +69,9 @@ export function judge(question: Question): Judgement {
   const excepted: (Withheld & { exception: string })[] = [];
   const ends: number[] = [];
   const rules = compiled(question);
-  const exceptions = question.exceptions.filter(({ until }) => until > question.now).flatMap(compiledException);
+  const exceptions = question.exceptions
+    .filter(({ until }) => until > question.now)
+    .map((one) => compiledException(one, question.format));
   const place = (found: Withheld): void => {
     const purl = question.purl(found.version === "*" ? undefined : found.version);
     const exception = exceptions.find(({ matches }) => matches(purl));
@@ -99,12 +104,13 @@ interface CompiledRules {
   against(version: Question["versions"][number]): Reason | undefined;
 }
 
-function compiled({ rules, name, advisories, compare = sameText, now }: Question): CompiledRules {
+function compiled({ rules, name, format, advisories, compare = sameText, now }: Question): CompiledRules {
+  const isNamed = (pattern: string): boolean => matcher(pattern)(name) || foldedMatcher(pattern, format)(name);
   const blocked = rules.blocked
-    .filter((rule) => matcher(rule.name)(name))
+    .filter((rule) => isNamed(rule.name))
     .map((rule) => ({ ...rule, range: readRange(rule.versions ?? "*") }));
   const whole = blocked.find(({ versions }) => versions === undefined);
-  const isAgeless = rules.minimumAgeDays === 0 || rules.ageExempt.some((pattern) => matcher(pattern)(name));
+  const isAgeless = rules.minimumAgeDays === 0 || rules.ageExempt.some(isNamed);
   return {
     all: whole === undefined ? undefined : blockedReason(name, whole.reason),
     against({ version, publishedAt }) {
@@ -126,6 +132,14 @@ function matcher(pattern: string): (text: string) => boolean {
   return "invalid" in glob ? () => false : (text) => glob.matches(text);
 }
 
+/** Matches names in the form in which a format compares them; nothing where it has no such form. */
+function foldedMatcher(pattern: string, format: Question["format"]): (text: string) => boolean {
+  const folded = format?.comparedName;
+  if (format === undefined || folded === undefined) return () => false;
+  const matches = matcher(comparedPattern(format, pattern));
+  return (text) => matches(folded(text));
+}
+
 function blockedReason(title: string, reason: string): Reason {
   return { rule: "blocked", reason: `${title} is blocked here: ${reason}` };
 }
@@ -138,10 +152,12 @@ function worstOf(advisories: readonly KnownAdvisory[], rules: MirrorRules, versi
   )[0];
 }
 
-/** Severities stand from the worst on; unknown is no more than low here: else what nobody rated would stop every build. */
-function isAgainst({ isMalicious, severity }: KnownAdvisory, { malicious, maximumSeverity }: MirrorRules): boolean {
+/** Severities stand from the worst on; what nobody rated has a rule of its own, for it could stop every build. */
+function isAgainst({ isMalicious, severity }: KnownAdvisory, rules: MirrorRules): boolean {
+  const { malicious, maximumSeverity, unknownSeverity } = rules;
   if (isMalicious) return malicious;
   if (maximumSeverity === "none") return false;
+  if (severity === "unknown") return unknownSeverity === "withhold";
   return severities.indexOf(severity) < severities.indexOf(maximumSeverity);
 }
 
@@ -149,7 +165,11 @@ function advisoryReason(title: string, { id, isMalicious, severity, title: about
   const told = about === "" ? "" : `: ${about}`;
   return isMalicious
     ? { rule: "malicious", reason: `${title} is known to be malicious (${id})${told}` }
-    : { rule: "vulnerable", reason: `${title} has a known ${severity} vulnerability (${id})${told}` };
+    : { rule: "vulnerable", reason: `${title} has a known ${severityWord(severity)}vulnerability (${id})${told}` };
+}
+
+function severityWord(severity: Severity): string {
+  return severity === "unknown" ? "" : `${severity} `;
 }
 
 function ageReason(question: {
@@ -174,19 +194,32 @@ function ageReason(question: {
   };
 }
 
+interface CompiledException extends RuleException {
+  matches(purl: string): boolean;
+}
+
 /** A pattern is matched against the package URL as it is, with its name decoded, and without its version. */
-function compiledException(exception: RuleException): (RuleException & { matches(purl: string): boolean })[] {
+function compiledException(exception: RuleException, format: Question["format"]): CompiledException {
   const matches = matcher(exception.pattern);
-  return [
-    {
-      ...exception,
-      matches(purl) {
-        const bare = purl.replace(/[?#].*$/, "");
-        const plain = decoded(bare);
-        return [bare, plain, withoutVersion(bare), withoutVersion(plain)].some(matches);
-      },
+  const matchesFolded = matcher(foldedUrl(exception.pattern, (text) => comparedPattern(format ?? {}, text)));
+  const folded = format?.comparedName;
+  return {
+    ...exception,
+    matches(purl) {
+      const bare = purl.replace(/[?#].*$/, "");
+      const plain = decoded(bare);
+      const forms = [bare, plain, withoutVersion(bare), withoutVersion(plain)];
+      return (
+        forms.some(matches) || (folded !== undefined && forms.some((one) => matchesFolded(foldedUrl(one, folded))))
+      );
     },
-  ];
+  };
+}
+
+/** A package URL with its name in another form; what is no part of the name stays. */
+function foldedUrl(purl: string, fold: (name: string) => string): string {
+  const [, type = "", name = "", rest = ""] = /^(pkg:[^/]*\/)([^@]*)(.*)$/s.exec(purl) ?? [];
+  return type === "" ? purl : `${type}${fold(name)}${rest}`;
 }
 
 function withoutVersion(purl: string): string {

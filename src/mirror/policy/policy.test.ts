@@ -9,8 +9,9 @@ import { Failure } from "../../base/errors.ts";
 import { silentLog } from "../../base/log.ts";
 import { openStore } from "../../store/store.ts";
 import type { MirrorRepository } from "../contract.ts";
-import type { PackageFacts } from "../format.ts";
+import type { Format, FormatName, PackageFacts } from "../format.ts";
 import { npm } from "../npm/npm.ts";
+import { pypi } from "../pypi/pypi.ts";
 import { comparePythonVersions } from "./pep440.ts";
 import { openPolicy, type PolicyBook } from "./policy.ts";
 import { isInRange, readRange, type VersionRange } from "./version-range.ts";
@@ -38,16 +39,27 @@ async function withBook(work: (book: PolicyBook, reopen: () => Promise<PolicyBoo
     const book = await openPolicy({
       store,
       log: silentLog,
-      formats: new Map([["npm", npm]]),
+      formats: new Map<FormatName, Format>([
+        ["npm", npm],
+        ["pypi", pypi],
+      ]),
       advisories: {
         generation: () => "1",
         about: async (_format, name) =>
-          name !== "bad"
-            ? []
-            : [
-                { id: "MAL-1", title: "steals", isMalicious: true, severity: "unknown", affects: (v) => v === "6.6.6" },
-                { id: "GHSA-1", title: "", isMalicious: false, severity: "high", affects: (v) => v.startsWith("1.") },
-              ],
+          name === "unrated"
+            ? [{ id: "GO-1", title: "", isMalicious: false, severity: "unknown", affects: () => true }]
+            : name !== "bad"
+              ? []
+              : [
+                  {
+                    id: "MAL-1",
+                    title: "steals",
+                    isMalicious: true,
+                    severity: "unknown",
+                    affects: (v) => v === "6.6.6",
+                  },
+                  { id: "GHSA-1", title: "", isMalicious: false, severity: "high", affects: (v) => v.startsWith("1.") },
+                ],
       },
       compareDebian: (a, b) => (a < b ? -1 : a > b ? 1 : 0),
     });
@@ -127,7 +139,13 @@ test("blocked names and ranges, malicious and vulnerable versions, each with its
       "1.5.0": "bad 1.5.0 has a known high vulnerability (GHSA-1)",
       "6.6.6": "bad 6.6.6 is known to be malicious (MAL-1): steals",
     });
-    await book.choose("npm", { maximumSeverity: "high", malicious: false }, "ann");
+    await book.choose("npm", { unknownSeverity: "withhold", malicious: false, maximumSeverity: "critical" }, "ann");
+    assert.deepEqual(await judge("unrated", factsOf("unrated", { "1.0.0": 9 })), {
+      "1.0.0": "unrated 1.0.0 has a known vulnerability (GO-1)",
+    });
+    await book.choose("npm", { unknownSeverity: "allow" }, "ann");
+    assert.deepEqual(await judge("unrated", factsOf("unrated", { "1.0.0": 9 })), {});
+    await book.choose("npm", { maximumSeverity: "high" }, "ann");
     assert.deepEqual(await judge("bad", factsOf("bad", { "1.5.0": 9, "6.6.6": 9 })), {});
     await assert.rejects(book.choose("*", { blocked: [{ name: "x", versions: "~1", reason: "r" }] }, "ann"), Failure);
   });
@@ -156,7 +174,34 @@ test("a dated exception lets one version through, is told by a dry run, and outl
     assert.deepEqual([...(await book.judge({ repository, name: "@acme/core", facts })).withheld.keys()], ["*"]);
     await assert.rejects(book.allow({ ...base, pattern: "left-pad" }), /no pattern over package URLs/);
     await assert.rejects(book.allow({ ...base, pattern: "pkg:npm/x", expiresAt: 5 }), /has passed/);
+    await assert.rejects(
+      book.allow({ ...base, pattern: "pkg:nmp/x" }),
+      /no packages of the type "nmp", but of npm, pypi/,
+    );
+    await book.allow({ ...base, pattern: "pkg:*/x" });
     await assert.rejects(book.endException("nope", "ann"), Failure);
+  });
+});
+
+test("where a format writes a name in several ways, rules and exceptions hold for all of them", async () => {
+  await withBook(async (book) => {
+    const index: MirrorRepository = { ...repository, name: "pypi", format: "pypi" };
+    const blocked = [{ name: "Py_YAML", reason: "unsafe" }];
+    await book.choose("*", { mode: "enforce", minimumAgeDays: 3, ageExempt: ["Acme.*"], blocked }, "ann");
+    const judge = async (name: string): Promise<string[]> => {
+      const answer = await book.judge({ repository: index, name, facts: factsOf(name, { "1.0": 1, "2.0": 9 }) });
+      return [...answer.withheld.keys()];
+    };
+    assert.deepEqual(await judge("py-yaml"), ["*"]);
+    assert.deepEqual(await judge("acme-lib"), []);
+    assert.deepEqual(await judge("other"), ["1.0"]);
+    const base = { repository: undefined, reason: "hotfix", author: "ann", expiresAt: nowMs() + dayMs };
+    await book.allow({ ...base, pattern: "pkg:pypi/Py.YAML@2.0" });
+    assert.deepEqual(await judge("py-yaml"), ["1.0"]);
+    // Names of npm are what they are.
+    await book.choose("npm", { blocked: [{ name: "JSONStream", reason: "other" }] }, "ann");
+    const facts = factsOf("jsonstream", { "1.0.0": 9 });
+    assert.deepEqual([...(await book.judge({ repository, name: "jsonstream", facts })).withheld.keys()], []);
   });
 });
 

@@ -22,6 +22,7 @@ import type { Format, FormatName } from "../format.ts";
 import { type Findings, openFindings } from "./findings.ts";
 import { judge, type Judgement, type KnownAdvisory, type Withheld } from "./judge.ts";
 import { orderOf } from "./orders.ts";
+import { purlTypes } from "./purl.ts";
 import { type MirrorRules, type OwnRules, ownRulesSchema, rulesOf } from "./rules.ts";
 import type { VersionOrder } from "./version-range.ts";
 
@@ -29,6 +30,8 @@ import type { VersionOrder } from "./version-range.ts";
 export interface AdvisorySource {
   /** Changes with each import; from memory. */
   generation(): string;
+  /** Waits until it is known what others imported, where that was not looked at for a while. */
+  refreshed?(): Promise<void>;
   /** `compare` is the order of the format's versions; where there is none, nothing is known. */
   about(format: FormatName, name: string, compare: VersionOrder | undefined): Promise<readonly KnownAdvisory[]>;
 }
@@ -125,6 +128,10 @@ class RuleBook implements PolicyBook {
     return state === "" ? "" : `${state}-${this.#options.advisories.generation()}`;
   }
 
+  async refreshed(): Promise<void> {
+    await this.#options.advisories.refreshed?.();
+  }
+
   #stateOf(repository: MirrorRepository): string {
     const rules = this.rules(repository.name);
     if (isIdle(repository, rules)) return "";
@@ -170,6 +177,7 @@ class RuleBook implements PolicyBook {
       rules,
       exceptions: this.#exceptionsOf(repository.name).map((one) => ({ ...one, until: one.expiresAt })),
       name,
+      format: formats.get(repository.format),
       versions: version !== undefined && known.length === 0 ? [{ version }] : known,
       advisories: needsAdvisories ? await advisories.about(repository.format, name, compare) : [],
       purl: purlMaker(formats.get(repository.format), name),
@@ -287,6 +295,9 @@ function checkException({ pattern, expiresAt, reason }: { pattern: string; expir
   const glob = readGlob(pattern);
   if ("invalid" in glob) throw wrong(glob.invalid);
   if (!pattern.startsWith("pkg:")) throw wrong("it is no pattern over package URLs, such as pkg:npm/left-pad@1.3.0");
+  const type = /^pkg:([^*?[\\/]+)\//.exec(pattern)?.[1];
+  if (type !== undefined && !purlTypes.includes(type))
+    throw wrong(`the mirror has no packages of the type "${type}", but of ${purlTypes.join(", ")}`);
   if (expiresAt <= nowMs()) throw wrong("its end has passed");
   if (reason.trim() === "") throw wrong("it has no reason");
 }

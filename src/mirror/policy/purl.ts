@@ -19,6 +19,9 @@ const types: Readonly<Record<string, FormatName>> = {
   generic: "raw",
 };
 
+/** The types of package URLs that the mirror speaks. */
+export const purlTypes: readonly string[] = Object.keys(types);
+
 /** Reads a package URL; undefined where it is none of a format that the mirror speaks. Source: the package-url specification. */
 export function readPurl(text: string): NamedPackage | undefined {
   try {
@@ -29,6 +32,9 @@ export function readPurl(text: string): NamedPackage | undefined {
     const joint = format === "maven" ? ":" : "/";
     // The namespace of a Debian package is its distribution.
     const whole = space === undefined || format === "apt" ? name : `${space}${joint}${name}`;
+    // Addresses of these have their names in lower case.
+    if (format === "nuget" || format === "cargo")
+      return { format, name: whole.toLowerCase(), version: version ?? undefined };
     return { format, name: whole, version: version ?? undefined };
   } catch {
     return undefined;

@@ -33,6 +33,9 @@ const fields = {
   maximumSeverity: z
     .enum(["none", ...severities])
     .describe("The worst known vulnerability that a version may have; none where it may have any"),
+  unknownSeverity: z
+    .enum(["allow", "withhold"])
+    .describe("What happens to versions with a vulnerability that nobody rated, where there is a worst one"),
 };
 
 /** The rules of a repository, or those that hold for all. */
@@ -56,6 +59,7 @@ const defaultRules: MirrorRules = {
   blocked: [],
   malicious: true,
   maximumSeverity: "none",
+  unknownSeverity: "allow",
 };
 
 /** The rules that a repository follows: its own before those for all. */

@@ -12,7 +12,9 @@ export function clients({ base, isSealed }: { base: string; isSealed: boolean })
     uv(index),
     { client: "pdm", files: [], environment: { PDM_PYPI_URL: index, PDM_CHECK_UPDATE: "0" } },
   ];
-  return isSealed ? inBuilds : [...inBuilds, poetry(index), twine(`${base}/legacy/`)];
+  // Poetry itself takes an index from a project's own file alone; its plugin "pypi-mirror" heeds this.
+  const poetryInBuilds = { client: "poetry", files: [], environment: { POETRY_PYPI_MIRROR_URL: index } };
+  return isSealed ? [...inBuilds, poetryInBuilds] : [...inBuilds, poetry(index), twine(`${base}/legacy/`)];
 }
 
 function pip(index: string): ClientSetup {

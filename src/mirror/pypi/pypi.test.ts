@@ -531,8 +531,9 @@ describe("pypi: denials, clients, names", () => {
     const setups = pypi.clients({ base: "http://127.0.0.1:5081/mirror/pypi", isSealed: true });
     assert.deepEqual(
       setups.map((setup) => setup.client),
-      ["pip", "uv", "pdm"],
+      ["pip", "uv", "pdm", "poetry"],
     );
+    assert.match(setups[3]!.environment["POETRY_PYPI_MIRROR_URL"] ?? "", /\/mirror\/pypi\/simple\/$/);
     assert.equal(setups[0]!.environment["PIP_TRUSTED_HOST"], "127.0.0.1");
     assert.equal(setups[1]!.environment["UV_INSECURE_HOST"], "127.0.0.1:5081");
     assert(!JSON.stringify(setups).includes("extra"));

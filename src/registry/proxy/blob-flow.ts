@@ -2,7 +2,7 @@ import type { Readable } from "node:stream";
 import { toFailure } from "../../base/errors.ts";
 import { type Digest } from "../../model/digest.ts";
 import type { BlobStore, StoredBlob } from "../../store/blobs.ts";
-import { FollowedUpload } from "../../store/followed-upload.ts";
+import { FollowedUpload } from "../../store/store.ts";
 import { downloadBlob } from "../remote/download.ts";
 import { type RemoteRegistry } from "../remote/remote.ts";
 

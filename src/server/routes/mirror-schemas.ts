@@ -263,7 +263,7 @@ export const mirrorExceptionListSchema = z
 /** A permission to give. */
 export const newMirrorExceptionSchema = z
   .strictObject({
-    pattern: z.string().min(5).max(255).describe("A pattern over package URLs, such as pkg:npm/left-pad@1.3.0"),
+    pattern: z.string().min(1).max(255).describe("A pattern over package URLs, such as pkg:npm/left-pad@1.3.0"),
     repository: name.optional(),
     reason: z.string().trim().min(1).max(2000),
     expiresAt: z.iso.datetime({ offset: true }).describe("ISO 8601"),
