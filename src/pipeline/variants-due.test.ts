@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { loadRecipe } from "../build/build.ts";
 import { loadConfig } from "../config/config.ts";
+import type { Lock } from "../model/lock.ts";
 import { mediaTypes } from "../model/oci.ts";
 import { openRegistry } from "../registry/registry.ts";
 import { openStore } from "../store/store.ts";
 import { recipeGraph, recipesOnMovedBases } from "./variants-due.ts";
 
-const shipped = join(import.meta.dirname, "../../recipes");
 const recipe = "name: test/app\ntitle: App\ncontainerfile: Containerfile\narchitectures: [amd64, arm64]\n";
 
 describe("what is due", () => {
@@ -88,20 +88,46 @@ describe("what is due", () => {
   });
 
   test("of several distributions one lock that fits the recipe is enough", async () => {
-    await rm(join(site, "recipes/app"), { recursive: true });
-    const path = join(site, "recipes/base");
-    await cp(join(shipped, "base"), path, { recursive: true });
+    const path = join(site, "recipes/app");
+    await writeFile(
+      join(path, "image.yaml"),
+      "name: test/app\ntitle: App\ndistribution: [debian:12, debian:13]\npackages: [apt]\n",
+    );
     const { sha256 } = await loadRecipe(path);
-    const change = async (distribution: string, to: string): Promise<void> => {
-      const file = join(path, `lock.${distribution}-amd64.json`);
-      const known = JSON.parse(await readFile(file, "utf8")) as { recipe: { sha256: string } };
-      known.recipe.sha256 = to;
-      await writeFile(file, JSON.stringify(known));
+    const hex = "0".repeat(64);
+    const lockOf = async (version: string, recipeSha256: string): Promise<void> => {
+      const suite = { suite: "stable", codename: "stable", origin: "test", label: "test", inReleaseSha256: hex };
+      const versions = { version: "1", sourceVersion: "1" };
+      const lock: Lock = {
+        schemaVersion: 1,
+        recipe: { name: "test/app", sha256: recipeSha256 },
+        distribution: { id: "debian", version, codename: "stable" },
+        architecture: "amd64",
+        epochSeconds: 0,
+        resolver: { name: "apt", version: "2" },
+        indexes: [{ ...suite, signedBy: ["A"], dateSeconds: 0, lists: [] }],
+        packages: [
+          {
+            ...versions,
+            name: "apt",
+            architecture: "amd64",
+            source: "apt",
+            path: "pool/apt.deb",
+            sizeBytes: 1,
+            sha256: hex,
+            index: 0,
+            requested: true,
+            essential: false,
+            layer: 0,
+          },
+        ],
+      };
+      await writeFile(join(path, `lock.debian-${version}-amd64.json`), JSON.stringify(lock));
     };
-    await change("debian-12", "0".repeat(64));
-    await change("debian-13", sha256);
+    await lockOf("12", hex);
+    await lockOf("13", sha256);
     assert.equal(await due(), "it was never built");
-    await change("debian-13", "0".repeat(64));
+    await lockOf("13", hex);
     assert.equal(await due(), "the recipe changed since its lock");
   });
 });

@@ -8,6 +8,7 @@ import { openAptRepository, type AptRepository } from "../fixtures/apt-repositor
 import { debWithChangelog } from "../fixtures/changed-deb.ts";
 import { makeDeb } from "../fixtures/deb.ts";
 import { hostileDebs } from "../fixtures/hostile-debs.ts";
+import { troubledDebs } from "../fixtures/troubled-debs.ts";
 import { tinyDistribution } from "../fixtures/tiny-distribution.ts";
 import { build, makeSite, sourcesOf, type TestSite } from "./site.ts";
 
@@ -71,6 +72,23 @@ describe("a build in trouble", () => {
     assert.equal(run.failure?.code, "archive_hostile");
     assert.match(run.failure.message, /"hostile"/);
     assert.deepEqual(await readdir(join(site.dataDir, "cache/work")), []);
+  });
+
+  it("tells why packages cannot be installed together", async () => {
+    const { conflictA, conflictB, unsatisfiable } = troubledDebs();
+    await repository.add([conflictA, conflictB, unsatisfiable]);
+    await repository.publish();
+    const factory = await site.open(repository);
+    const failed = async (name: string, packages: string) => {
+      const recipe = await site.recipe(name, yaml.replace("hello,", `hello, ${packages},`));
+      return (await build(factory, { recipe })).run.failure;
+    };
+    const conflict = await failed("conflict", "conflict-a, conflict-b");
+    const lacking = await failed("lacking", "unsatisfiable");
+    await factory.close();
+    assert.deepEqual([conflict?.code, lacking?.code], ["unsatisfiable", "unsatisfiable"]);
+    assert.match(conflict!.message, /conflict-a.*Conflicts.*conflict-b|conflict-b.*Conflicts.*conflict-a/);
+    assert.match(lacking!.message, /unsatisfiable.*Depends.*no-such-package/);
   });
 
   it("says what is wrong with a recipe, and where", async () => {

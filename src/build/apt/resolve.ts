@@ -66,7 +66,7 @@ async function offeredPackages(root: PrivateRoot, names: readonly string[]): Pro
 
 /** The SHA-256 of every archive that apt would fetch. */
 async function solve(root: PrivateRoot, wish: readonly string[]): Promise<Set<string>> {
-  const { code, stdout, stderr } = await root.apt("apt-get", ["install", "--yes", "--print-uris", "-qq", ...wish]);
+  const { code, stdout, stderr } = await root.apt("apt-get", ["install", "--yes", "--print-uris", "--quiet", ...wish]);
   if (code !== 0) throw solverFailure(`${stdout}\n${stderr}`);
   const digests = new Set<string>();
   for (const line of stdout.split("\n")) {
@@ -92,15 +92,23 @@ function solverFailure(output: string): Failure {
         details: { packages: missing },
       },
     );
-  const reasons = [...output.matchAll(/^ (\S+ : .+|\s+(?:Pre)?Depends: .+)$/gm)].map((match) => match[1]!.trim());
-  return new Failure(
-    "unsatisfiable",
-    `Cannot install the packages together: ${reasons[0] ?? output.trim().split("\n").at(-1)}`,
-    {
-      hint: "Remove one side of the conflict from the recipe; details list apt's reasons",
-      details: { reasons },
-    },
-  );
+  const reasons = conflictReasons(output);
+  const told = reasons.length === 0 ? output.trim().split("\n").at(-1) : reasons.slice(0, toldReasons).join("; ");
+  return new Failure("unsatisfiable", `Cannot install the packages together: ${told}`, {
+    hint: "Remove one side of the conflict from the recipe; details list apt's reasons",
+    details: { reasons },
+  });
+}
+
+/** What of apt's reasons stands in the message. */
+const toldReasons = 4;
+
+/** apt 2 names packages and what each lacks or forbids; apt 3 numbers the steps of its proof. */
+function conflictReasons(output: string): string[] {
+  const [, list = ""] = output.split("The following packages have unmet dependencies:");
+  const unmet = [...list.matchAll(/^ (\S+ : .+|\s+[A-Z][A-Za-z-]+: .+)$/gm)];
+  const proof = [...output.matchAll(/^ +\d+\. (.+)$/gm)];
+  return (unmet.length > 0 ? unmet : proof).map(([, reason = ""]) => reason.trim());
 }
 
 interface Found {

@@ -151,6 +151,24 @@ describe("progress", () => {
     assert.equal(terminal.text, "fetch: started\nfetch: 197 packages (1.5 s)\nlayers: 41 layers (reused, 5 ms)\n");
   });
 
+  test("says now and then what a long step is doing where nothing can be redrawn", (t) => {
+    t.mock.timers.enable({ apis: ["setInterval"] });
+    const terminal = terminalFor();
+    const view = openProgress(terminal, false);
+    t.mock.timers.tick(60_000);
+    view.show({ kind: "step-started", step: "resolve" });
+    view.show({ kind: "step-progress", step: "resolve", done: 2, total: 7, unit: "instructions", note: "RUN pip" });
+    view.show({ kind: "log", step: "resolve", line: "Collecting torch\u001b[2J" });
+    t.mock.timers.tick(30_000);
+    view.show({ kind: "step-finished", step: "resolve", durationMs: 1500, reused: false, summary: "313 requests" });
+    t.mock.timers.tick(60_000);
+    view.close();
+    const [, reminder = "", ...rest] = terminal.text.split("\n");
+    assert.match(reminder, /^resolve: 2\/7 instructions, \d+ ms: Collecting torch/);
+    assert.ok(!reminder.includes("\u001b"));
+    assert.deepEqual(rest, ["resolve: 313 requests (1.5 s)", ""]);
+  });
+
   test("is one live line a step on a screen, never wider than it", async () => {
     const terminal = terminalFor({ isLive: true, columns: 60 });
     const view = openProgress(terminal, false);

@@ -37,16 +37,32 @@ export function openProgress(terminal: Terminal, quiet: boolean): ProgressView {
 
 const nameWidth = Math.max(...stepNames.map((name) => name.length));
 
+/** Where nothing can be redrawn, a step that takes long says so at this pace. */
+const remindMs = 30_000;
+
 function openPlainProgress(terminal: Terminal): ProgressView {
+  let live: Live | undefined;
+  const timer = setInterval(() => {
+    if (live !== undefined) terminal.err(`${reminder(live)}\n`);
+  }, remindMs);
+  timer.unref();
   return {
     show(event) {
+      live = following(live, event);
       if (event.kind === "step-started") terminal.err(`${event.step}: started\n`);
       if (event.kind === "step-finished") terminal.err(`${event.step}: ${finished(event)}\n`);
       if (event.kind === "log" && isNews(event.line)) terminal.err(`  ${printable(event.line)}\n`);
       if (event.kind === "failed") terminal.err(`${event.step ?? "build"}: failed\n`);
     },
-    close: () => undefined,
+    close: () => clearInterval(timer),
   };
+}
+
+/** `resolve: 2/7 instructions, 3 min 05 s: Collecting torch`. */
+function reminder({ step, startedAt, done, total, unit, note }: Live): string {
+  const amount = unit === "" ? "" : `${showAmount(done, total, unit)}, `;
+  const doing = note === "" ? "" : `: ${cut(printable(note), 100)}`;
+  return `${step}: ${amount}${showDuration(tickMs() - startedAt)}${doing}`;
 }
 
 /** Lines of a build that people must see: what a lock took in anew, and what a sealed build was refused. */
@@ -58,14 +74,26 @@ function finished(event: Extract<Progress, { kind: "step-finished" }>): string {
   return `${printable(event.summary)} (${event.reused ? "reused, " : ""}${showDuration(event.durationMs)})`;
 }
 
-/** The step that is shown on the live line. */
+/** The step that is under way. */
 interface Live {
   readonly step: StepName;
   readonly startedAt: number;
-  done: number;
-  total: number;
-  unit: string;
-  note: string;
+  readonly done: number;
+  readonly total: number;
+  readonly unit: string;
+  /** What it is doing now. */
+  readonly note: string;
+}
+
+/** The step that is under way after an event. */
+function following(live: Live | undefined, event: Progress): Live | undefined {
+  if (event.kind === "step-started")
+    return { step: event.step, startedAt: tickMs(), done: 0, total: 0, unit: "", note: "" };
+  if (event.kind !== "step-progress" && event.kind !== "log") return undefined;
+  if (live === undefined || event.step !== live.step) return live;
+  if (event.kind === "log") return isNews(event.line) ? live : { ...live, note: event.line };
+  const { done, total, unit, note = "" } = event;
+  return { ...live, done, total, unit, note };
 }
 
 /** A screen follows at this pace; more often would only cost. */
@@ -80,24 +108,18 @@ function openLiveProgress(terminal: Terminal): ProgressView {
   };
   const timer = setInterval(draw, redrawMs);
   timer.unref();
-  const settle = (line: string): void => {
-    terminal.err(`${clearLine}${line}\n`);
-    live = undefined;
-  };
+  const settle = (line: string): void => terminal.err(`${clearLine}${line}\n`);
   return {
     show(event) {
       const { paint } = terminal;
-      if (event.kind === "step-started")
-        live = { step: event.step, startedAt: tickMs(), done: 0, total: 0, unit: "", note: "" };
-      else if (event.kind === "step-progress" && live?.step === event.step)
-        Object.assign(live, { done: event.done, total: event.total, unit: event.unit, note: event.note ?? "" });
-      else if (event.kind === "log" && isNews(event.line)) terminal.err(`${clearLine}  ${printable(event.line)}\n`);
-      else if (event.kind === "log" && live?.step === event.step) live.note = event.line;
+      const { step } = live ?? {};
+      live = following(live, event);
+      if (event.kind === "log" && isNews(event.line)) terminal.err(`${clearLine}  ${printable(event.line)}\n`);
       else if (event.kind === "step-finished")
         settle(
           `${paint.good("✓")} ${event.step.padEnd(nameWidth)}  ${cut(printable(event.summary), terminal.columns - nameWidth - 22)}  ${paint.soft(ending(event))}`,
         );
-      else if (event.kind === "failed") settle(`${paint.bad("✗")} ${event.step ?? live?.step ?? "build"}`);
+      else if (event.kind === "failed") settle(`${paint.bad("✗")} ${event.step ?? step ?? "build"}`);
     },
     close() {
       clearInterval(timer);
