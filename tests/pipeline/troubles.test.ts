@@ -74,6 +74,20 @@ describe("a build in trouble", () => {
     assert.deepEqual(await readdir(join(site.dataDir, "cache/work")), []);
   });
 
+  it("names what an offline build lacks, and asks nobody for it", async () => {
+    const factory = await site.open(repository);
+    const recipe = await site.recipe("tiny", yaml);
+    const mend = repository.server.fault({ path: /hello_/, status: 503 });
+    assert.equal((await build(factory, { recipe })).run.failure?.code, "upstream_unreachable");
+    mend();
+    repository.server.reset();
+    const { run } = await build(factory, { recipe, mode: "locked" });
+    await factory.close();
+    assert.equal(run.failure?.code, "not_found");
+    assert.match(run.failure.message, /^Cannot build offline: the store lacks "hello" \S+$/);
+    assert.deepEqual([...repository.server.requests.keys()], []);
+  });
+
   it("tells why packages cannot be installed together", async () => {
     const { conflictA, conflictB, unsatisfiable } = troubledDebs();
     await repository.add([conflictA, conflictB, unsatisfiable]);

@@ -37,12 +37,23 @@ export async function fetchPackages({
   const missing = lock.packages.filter((_, at) => present[at] === undefined);
   const totalBytes = missing.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   let doneBytes = 0;
+  if (missing.length > 0 && sources.length === 0) throw absent(missing);
   await mapParallel(missing, limits.downloads, async (entry) => {
     await fetchPackage(entry, { uri: archiveOf(lock, entry, sources), blobs, signal });
     doneBytes += entry.sizeBytes;
     onProgress(doneBytes, totalBytes);
   });
   return { count: missing.length, bytes: totalBytes };
+}
+
+/** Of a build that may ask nobody. */
+function absent(missing: readonly LockedPackage[]): Failure {
+  const [first, ...others] = missing;
+  const more = others.length === 0 ? "" : ` and ${others.length} more`;
+  return new Failure("not_found", `Cannot build offline: the store lacks "${first!.name}" ${first!.version}${more}`, {
+    hint: "Build once without --locked: that fetches what the lock names; or bring the store from where it was built",
+    details: { packages: missing.map(({ name, version }) => `${name} ${version}`) },
+  });
 }
 
 function archiveOf(lock: Pick<Lock, "indexes">, entry: LockedPackage, sources: readonly AptSource[]): string {
