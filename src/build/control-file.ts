@@ -37,11 +37,21 @@ export function sourceOf(paragraph: Paragraph): { readonly source: string; reado
   };
 }
 
-/** The package names of a relation field, alternatives included, without versions and architectures. */
-export function relationNames(field: string | undefined): string[] {
+/** The package names of a relation field, without versions and architectures: one list of alternatives a relation. */
+export function relationGroups(field: string | undefined): string[][] {
   if (field === undefined) return [];
   return field
-    .split(/[,|]/)
-    .map((relation) => relation.trim().replace(/[\s:([<].*$/s, ""))
-    .filter((name) => name !== "");
+    .split(",")
+    .map((relation) =>
+      relation
+        .split("|")
+        .map((alternative) => alternative.trim().replace(/[\s:([<].*$/s, ""))
+        .filter((name) => name !== ""),
+    )
+    .filter((names) => names.length > 0);
+}
+
+/** The package names of a relation field, alternatives included, without versions and architectures. */
+export function relationNames(field: string | undefined): string[] {
+  return relationGroups(field).flat();
 }

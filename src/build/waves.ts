@@ -1,5 +1,5 @@
 import type { LockedPackage } from "../model/lock.ts";
-import { parseParagraph, relationNames, type Paragraph } from "./control-file.ts";
+import { parseParagraph, relationGroups, relationNames, type Paragraph } from "./control-file.ts";
 import type { ChamberPackage, Wave } from "./chamber/job.ts";
 
 /** A locked package with its control file and the folder of its unpacked tree. */
@@ -13,15 +13,15 @@ export interface UnpackedPackage {
  * Orders an installation by what Debian Policy promises to scripts: when a preinst runs, the Pre-Depends of its
  * package are configured.
  *
- * The essential set comes first, files before scripts, as in every bootstrap. Then come those that others
+ * The essential set comes first, with what it depends on, files before scripts, as in every bootstrap. Then come those that others
  * pre-depend on, level by level, and in one last wave all the rest.
  *
  * Source: Debian Policy 7.2.
  */
 export function planWaves(packages: readonly UnpackedPackage[]): Wave[] {
   const graph = new Relations(packages);
-  const essential = packages.filter(({ locked }) => locked.essential);
-  const others = packages.filter(({ locked }) => !locked.essential);
+  const essential = packages.filter(({ locked }) => graph.isFirst(locked.name));
+  const others = packages.filter(({ locked }) => !graph.isFirst(locked.name));
   const early = new Set(others.flatMap(({ locked }) => [...graph.needsBeforePreinst(locked.name)]));
   const levels = new Map(others.map(({ locked }) => [locked.name, graph.level(locked.name)]));
   const depth = Math.max(0, ...[...early].map((name) => levels.get(name)!));
@@ -51,15 +51,28 @@ export function chamberPackage({ locked, tree }: UnpackedPackage): ChamberPackag
 class Relations {
   readonly #fields = new Map<string, Paragraph>();
   readonly #providers = new Map<string, string>();
-  readonly #essential = new Set<string>();
+  /** The essential set, closed under what it depends on. */
+  readonly #first = new Set<string>();
 
   constructor(packages: readonly UnpackedPackage[]) {
     for (const { locked, control } of packages) {
       const fields = parseParagraph(control);
       this.#fields.set(locked.name, fields);
-      if (locked.essential) this.#essential.add(locked.name);
+      if (locked.essential) this.#first.add(locked.name);
       for (const name of relationNames(fields.get("Provides"))) this.#providers.set(name, locked.name);
     }
+    // The lock marks what apt takes for the essential set alone; a recipe may choose another alternative.
+    for (const name of this.#first)
+      for (const field of ["Pre-Depends", "Depends"])
+        for (const group of relationGroups(this.#fields.get(name)?.get(field))) {
+          const targets = this.#known(group);
+          if (targets.length > 0 && !targets.some((target) => this.#first.has(target))) this.#first.add(targets[0]!);
+        }
+  }
+
+  /** Whether a package belongs to what is installed before all else. */
+  isFirst(name: string): boolean {
+    return this.#first.has(name);
   }
 
   /** Everything outside the essential set that must be configured before this package's preinst runs. */
@@ -84,9 +97,13 @@ class Relations {
   }
 
   #targets(name: string, field: string): string[] {
-    return relationNames(this.#fields.get(name)?.get(field))
+    return this.#known(relationNames(this.#fields.get(name)?.get(field))).filter((target) => !this.#first.has(target));
+  }
+
+  /** Those of some names that are installed, or what is installed in their place. */
+  #known(names: readonly string[]): string[] {
+    return names
       .map((target) => (this.#fields.has(target) ? target : this.#providers.get(target)))
-      .filter((target) => target !== undefined)
-      .filter((target) => !this.#essential.has(target));
+      .filter((target) => target !== undefined);
   }
 }
