@@ -30,20 +30,52 @@ export type { BaseSource } from "./containerfile/base-images.ts";
 export type { SealedImage } from "./containerfile/sealed-build.ts";
 export { chooseDistribution, machineSources };
 export type { ImageDifference, Layer, LoadedRecipe, PackageTree, SecuritySuites };
-export { bakeOrder, bakePlan, readBakeFiles, type BakePlan } from "./bake/bake.ts";
-export { renameImages } from "./bake/rename-images.ts";
+export type { BakePlan } from "./bake/bake.ts";
 export type { BakeTarget } from "./bake/target.ts";
 export { machineArchitecture } from "./chamber/emulation.ts";
 export { tryEmulation } from "./chamber/try-emulation.ts";
-export { basesOf } from "./recipe-bases.ts";
 export { readRecipeLocks, type RecipeLock } from "./recipe-lock.ts";
 export { loadRecipe };
-export { lintFiles, type LintResult } from "./lint/lint-files.ts";
-export { lintSarif } from "./lint/lint-sarif.ts";
-export { imageInFile, storedImage } from "./structure/image-files.ts";
-export { runStructureTests, type TestedImage, type TestResult } from "./structure/structure.ts";
-export { parseTestFile } from "./structure/test-file.ts";
-export { jsonReport, junitReport } from "./structure/test-report.ts";
+export type { LintResult } from "./lint/lint-files.ts";
+export type { TestedImage, TestResult } from "./structure/structure.ts";
+
+/**
+ * What writers of recipes ask for: bake files, the linter, structure tests, and what a Containerfile stands on.
+ *
+ * It is loaded then, since an idle server needs none of it.
+ */
+export async function openAuthoring() {
+  const [{ bakeOrder, bakePlan, readBakeFiles }, { renameImages }, { lintFiles }, { lintSarif }, { basesOf }] =
+    await Promise.all([
+      import("./bake/bake.ts"),
+      import("./bake/rename-images.ts"),
+      import("./lint/lint-files.ts"),
+      import("./lint/lint-sarif.ts"),
+      import("./recipe-bases.ts"),
+    ]);
+  const [{ imageInFile, storedImage }, { runStructureTests }, { parseTestFile }, { jsonReport, junitReport }] =
+    await Promise.all([
+      import("./structure/image-files.ts"),
+      import("./structure/structure.ts"),
+      import("./structure/test-file.ts"),
+      import("./structure/test-report.ts"),
+    ]);
+  return {
+    bakeOrder,
+    bakePlan,
+    readBakeFiles,
+    renameImages,
+    lintFiles,
+    lintSarif,
+    basesOf,
+    imageInFile,
+    storedImage,
+    runStructureTests,
+    parseTestFile,
+    jsonReport,
+    junitReport,
+  };
+}
 
 /**
  * The build room: from a recipe to a lock, and from a lock to an image in the store.

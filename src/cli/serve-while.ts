@@ -1,8 +1,7 @@
 import { openLog, type Log } from "../base/log.ts";
 import { messageOf } from "../base/errors.ts";
-import { connectToOwner, type Client } from "../client/client.ts";
+import { localTransport, openClient, type Client } from "../client/client.ts";
 import type { Config } from "../config/config.ts";
-import assert from "node:assert/strict";
 import type { CommandContext } from "./command.ts";
 import { commandLog } from "./session.ts";
 
@@ -28,10 +27,10 @@ export async function serveWhile(
   try {
     const server = await startServer({ factory, config, log, version: context.version });
     try {
-      const owner = await connectToOwner(config.dataDir);
-      assert.ok(owner !== undefined, "the server that was just started does not answer");
-      if (config.mirror.detect) void setUpMirror(owner.client, log);
-      return await work({ client: owner.client, url: server.url });
+      // Not by fetch: Node's second HTTP client would stay in memory for as long as the server does.
+      const client = openClient(localTransport(server.local));
+      if (config.mirror.detect) void setUpMirror(client, log);
+      return await work({ client, url: server.url });
     } finally {
       await server.close();
     }

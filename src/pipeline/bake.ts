@@ -2,7 +2,7 @@ import { cp, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promi
 import { join, posix, resolve, sep } from "node:path";
 import { stringify } from "yaml";
 import { Failure } from "../base/errors.ts";
-import { bakeOrder, bakePlan, readBakeFiles, renameImages, type BakePlan, type BakeTarget } from "../build/build.ts";
+import { openAuthoring, type BakePlan, type BakeTarget } from "../build/build.ts";
 import { parseReference } from "../model/reference.ts";
 
 /** What `bake` is asked to do. */
@@ -30,6 +30,7 @@ export interface PreparedTarget {
  * @throws Failure `recipe_invalid`, `not_found`
  */
 export async function planBake(request: BakeRequest): Promise<BakePlan> {
+  const { bakePlan, readBakeFiles } = await openAuthoring();
   return bakePlan(await readBakeFiles(request.folder, request.files), request);
 }
 
@@ -47,6 +48,7 @@ export async function prepareBake(
   { folder }: BakeRequest,
   recipesFolder: string,
 ): Promise<PreparedTarget[][]> {
+  const { bakeOrder } = await openAuthoring();
   const waves = bakeOrder(plan);
   const prepared: PreparedTarget[][] = [];
   for (const wave of waves) {
@@ -93,6 +95,7 @@ async function writeRecipe({ name, target, plan, folder, recipe, architectures }
   await copyContext(context, recipe);
   const text = target["dockerfile-inline"] ?? (await readContainerfile(context, target.dockerfile ?? "Dockerfile"));
   const images = imageNames(plan, target);
+  const { renameImages } = await openAuthoring();
   await writeFile(
     join(recipe, "Containerfile"),
     images.size === 0 ? text : renameImages(text, images, target.args ?? {}),

@@ -2,19 +2,7 @@ import { mkdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { newId, nowIso } from "../base/clock.ts";
 import { Failure, messageOf } from "../base/errors.ts";
-import {
-  imageInFile,
-  jsonReport,
-  junitReport,
-  lintFiles,
-  lintSarif,
-  type LintResult,
-  parseTestFile,
-  runStructureTests,
-  storedImage,
-  type TestedImage,
-  type TestResult,
-} from "../build/build.ts";
+import { openAuthoring, type LintResult, type TestedImage, type TestResult } from "../build/build.ts";
 import type { Config } from "../config/config.ts";
 import type { Index, Manifest } from "../model/oci.ts";
 import { parseReference } from "../model/reference.ts";
@@ -35,6 +23,7 @@ export interface LintAnswer extends LintResult {
  * @throws Failure `not_found`, `exception_invalid`
  */
 export async function lintRecipes(recipes: readonly string[], recipesDir: string): Promise<LintAnswer> {
+  const { lintFiles, lintSarif } = await openAuthoring();
   const paths = await Promise.all(recipes.map((recipe) => placeOf(recipe, recipesDir)));
   const result = await lintFiles(paths, { today: nowIso().slice(0, 10) });
   return { ...result, sarif: () => lintSarif(result, version) };
@@ -75,6 +64,7 @@ export interface TestRequest {
  * @throws Failure `not_found`, `recipe_invalid` for a file that is none, `sandbox_unavailable` for command tests
  */
 export async function testImage(config: Config, request: TestRequest): Promise<TestAnswer> {
+  const { jsonReport, junitReport, parseTestFile, runStructureTests } = await openAuthoring();
   const files = await Promise.all(request.files.map(async (path) => parseTestFile(await readTests(path), path)));
   const workFolder = join(config.dataDir, "cache/work", `test-${newId()}`);
   await mkdir(workFolder, { recursive: true });
@@ -106,6 +96,7 @@ interface Testing {
 }
 
 async function withImage(config: Config, request: TestRequest, { workFolder, test }: Testing): Promise<TestResult[]> {
+  const { imageInFile, storedImage } = await openAuthoring();
   if ((await stat(request.image).catch(() => undefined)) !== undefined)
     return await test(await imageInFile(request.image, join(workFolder, "archive")));
   const store = await openStore({ dataDir: config.dataDir, exclusive: false });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { parseTestFile } from "../build/build.ts";
+import { openAuthoring } from "../build/build.ts";
 import { planBake } from "./bake.ts";
 import { lintRecipes } from "./checks.ts";
 import { readRecipeGraph } from "./variants.ts";
@@ -34,7 +34,7 @@ describe("shipped recipes", () => {
       const folder = join(recipesDir, recipe, "tests");
       for (const name of await readdir(folder)) {
         const path = join(folder, name);
-        parseTestFile(await readFile(path, "utf8"), path);
+        (await openAuthoring()).parseTestFile(await readFile(path, "utf8"), path);
       }
     });
 

@@ -2,7 +2,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { closestWord } from "../base/closest.ts";
 import { Failure, messageOf, systemCodeOf } from "../base/errors.ts";
-import { basesOf, loadRecipe, type LoadedRecipe } from "../build/build.ts";
+import { openAuthoring, loadRecipe, type LoadedRecipe } from "../build/build.ts";
 import { parseReference } from "../model/reference.ts";
 
 /** A recipe in the graph. */
@@ -37,6 +37,7 @@ export interface RecipeGraph {
  * @throws Failure `recipe_invalid` for a recipe that cannot be read, a base that is not there, or a circle
  */
 export async function readRecipeGraph(recipesDir: string): Promise<RecipeGraph> {
+  const { basesOf } = await openAuthoring();
   const loaded = await loadAll(recipesDir);
   const makers = new Map(loaded.map(({ recipe, read }) => [read.recipe.name, recipe]));
   const nodes = new Map(

@@ -32,6 +32,8 @@ export interface ServerOptions {
 export interface Server {
   /** `http://127.0.0.1:5080`: the address it listens on. */
   readonly url: string;
+  /** The same API for this very process, which need not go over the network to itself. */
+  readonly local: LocalRequests;
   /** Stops taking connections, ends streams, lets requests end for `shutdownSeconds`, then cuts the rest. */
   close(): Promise<void>;
 }
@@ -60,6 +62,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   log.info({ url }, "serving");
   return {
     url,
+    local: localRequests(app, ownerToken),
     async close() {
       await withdraw();
       await drain(app, config.shutdownSeconds * 1000);
@@ -76,8 +79,8 @@ interface LocalResponse {
   readonly body: Readable;
 }
 
-/** The same API without a socket, for commands that run where no server does. */
-export interface LocalApi {
+/** Requests to an API in this process. */
+interface LocalRequests {
   /** The secret to send as bearer. */
   readonly token: string;
   request(request: {
@@ -86,6 +89,10 @@ export interface LocalApi {
     headers: Record<string, string>;
     body?: string;
   }): Promise<LocalResponse>;
+}
+
+/** The same API without a socket, for commands that run where no server does. */
+export interface LocalApi extends LocalRequests {
   close(): Promise<void>;
 }
 
@@ -94,10 +101,14 @@ export async function openLocalApi(options: ServerOptions): Promise<LocalApi> {
   const token = newSecret();
   const accounts = await openApiAccounts(options);
   const app = await openApp({ ...options, accounts, ownerToken: token });
+  return { ...localRequests(app, token), close: async () => await drain(app, 1000) };
+}
+
+function localRequests({ fastify }: App, token: string): LocalRequests {
   return {
     token,
     async request({ method, path, headers, body }) {
-      const answer = await app.fastify.inject({
+      const answer = await fastify.inject({
         method: method as "GET",
         url: path,
         headers: { host: "localhost", ...headers },
@@ -106,9 +117,6 @@ export async function openLocalApi(options: ServerOptions): Promise<LocalApi> {
       });
       const plain = Object.entries(answer.headers).map(([name, value]) => [name, String(value)] as const);
       return { status: answer.statusCode, headers: Object.fromEntries(plain), body: answer.stream() };
-    },
-    async close() {
-      await drain(app, 1000);
     },
   };
 }

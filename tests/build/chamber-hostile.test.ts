@@ -4,7 +4,7 @@ import { createServer, type AddressInfo, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { parseTestFile, runStructureTests } from "../../src/build/build.ts";
+import { openAuthoring } from "../../src/build/build.ts";
 import type { Factory } from "../../src/pipeline/factory.ts";
 import type { AptRepository } from "../fixtures/apt-repository.ts";
 import { debWithChangelog } from "../fixtures/changed-deb.ts";
@@ -13,6 +13,8 @@ import { hasPerl, perlLayer } from "../fixtures/perl-layer.ts";
 import { configurableNames, placeholderApt, realDebianPackages, repositoryOf } from "../fixtures/real-packages.ts";
 import type { RawEntry } from "../fixtures/tar-bytes.ts";
 import { build, makeSite, type TestSite, type WatchedBuild } from "../pipeline/site.ts";
+
+const { parseTestFile, runStructureTests } = await openAuthoring();
 
 const escape = await readFile(new URL("./chamber-escape.pl", import.meta.url), "utf8");
 

@@ -5,9 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { run } from "../../src/base/child.ts";
-import { imageInFile, jsonReport, parseTestFile, runStructureTests } from "../../src/build/build.ts";
+import { openAuthoring } from "../../src/build/build.ts";
 import { obtainWheelProgram } from "../clients/wheel-program.ts";
 import { tarBytes, type RawEntry } from "../fixtures/tar-bytes.ts";
+
+const { imageInFile, jsonReport, parseTestFile, runStructureTests } = await openAuthoring();
 
 // The original takes a tar archive by its own driver, which starts nothing. Owners and absolute links are left out:
 // that driver reads the owners of no file, and looks for the target of an absolute link on the machine itself.

@@ -15,7 +15,7 @@ import {
   readContainerfileLock,
   writeContainerfileLock,
 } from "./lock-file.ts";
-import { recordBuild, replayBuild, type RecordedBuild, type SealedImage } from "./sealed-build.ts";
+import type * as SealedBuild from "./sealed-build.ts";
 
 /** The part of the workshop that builds Containerfiles. */
 export interface SealedWorkshop {
@@ -36,8 +36,13 @@ export interface SealedWorkshop {
   isOtherContent(before: ContainerfileLock, after: ContainerfileLock): boolean;
   /** Blobs of a lock that the store does not have, with what they are. */
   missing(lock: ContainerfileLock): Promise<string[]>;
-  record(input: Parameters<typeof recordBuild>[1]): Promise<RecordedBuild>;
-  replay(input: Parameters<typeof replayBuild>[1]): Promise<SealedImage>;
+  record(input: Parameters<typeof SealedBuild.recordBuild>[1]): Promise<SealedBuild.RecordedBuild>;
+  replay(input: Parameters<typeof SealedBuild.replayBuild>[1]): Promise<SealedBuild.SealedImage>;
+}
+
+/** Loaded when there is something to build: it reads Containerfiles, and an idle server needs no parser. */
+async function sealedBuild(): Promise<typeof SealedBuild> {
+  return await import("./sealed-build.ts");
 }
 
 /** Opens the workshop's part for Containerfiles. */
@@ -66,8 +71,8 @@ export function openSealedWorkshop({
     changes: containerfileLockChanges,
     isOtherContent,
     missing: (lock) => missing(blobs, lock),
-    record: (input) => recordBuild(site, input),
-    replay: (input) => replayBuild(site, input),
+    record: async (input) => await (await sealedBuild()).recordBuild(site, input),
+    replay: async (input) => await (await sealedBuild()).replayBuild(site, input),
   };
 }
 
